@@ -1,0 +1,164 @@
+"""The command line: `zarrange check | render | match`.
+
+Exit status 0 is clean, 1 means findings (or a path that no kind has), 2 that the command was called wrongly. Everything that
+costs time is imported by the command that needs it: `--help` must come at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zarrange.errors import LayoutError
+    from zarrange.language.layout import Layout
+
+__all__ = ["main"]
+
+CLEAN, FINDINGS, USAGE = 0, 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and leave with its exit status."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        status = options.run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output has seen enough. Nothing may be flushed into the closed pipe on the way out.
+        sys.stdout = None  # type: ignore[assignment]
+        status = CLEAN
+    sys.exit(status)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="zarrange",
+        description="Where every artifact of a training run lives: layouts checked, paths rendered and read back.",
+        epilog="LAYOUT is the name of a shipped layout (such as training or dacapo) or the path of a YAML file. "
+        "Exit status: 0 clean, 1 findings, 2 wrong usage.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    check = _command(commands, "check", _check, "check layout files, and the examples in them")
+    check.add_argument("files", nargs="+", metavar="FILE", help="a layout file, or the name of a shipped layout")
+
+    render = _command(commands, "render", _render, "print the path of an artifact")
+    render.add_argument("layout", metavar="LAYOUT")
+    render.add_argument("kind", metavar="KIND", help="a kind of the layout, such as validation_prediction")
+    render.add_argument("values", nargs="*", metavar="FIELD=VALUE", help="such as run=r1 iteration=1000")
+
+    match = _command(commands, "match", _match, "print what paths mean")
+    match.add_argument("layout", metavar="LAYOUT")
+    match.add_argument("paths", nargs="+", metavar="PATH", help="a path relative to the store's root")
+    return parser
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from zarrange import __version__
+
+        parser.exit(message=f"zarrange {__version__}\n")
+
+
+def _command(commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, run: object, about: str) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.", allow_abbrev=False)
+    command.add_argument("--format", choices=["text", "json"], default="text", help="text for people, or stable JSON")
+    command.set_defaults(run=run)
+    return command
+
+
+def _check(options: argparse.Namespace) -> int:
+    from zarrange.errors import LayoutError
+    from zarrange.language.layout import Layout
+    from zarrange.report import diagnostics_as_json, diagnostics_as_text
+
+    found = []
+    for file in options.files:
+        try:
+            found += Layout.load(file).check()
+        except LayoutError as error:
+            found += error.diagnostics
+    if options.format == "json":
+        print(diagnostics_as_json(found))
+    else:
+        files = f"{len(options.files)} file{'s' * (len(options.files) != 1)}"
+        verdict = f"{len(found)} finding{'s' * (len(found) != 1)}" if found else "no findings"
+        print("\n\n".join([*([diagnostics_as_text(found)] if found else []), f"{files} checked, {verdict}"]))
+    return FINDINGS if found else CLEAN
+
+
+def _render(options: argparse.Namespace) -> int:
+    from zarrange.converter import to_json
+    from zarrange.errors import FieldError, UnknownKindError
+
+    layout = _layout(options.layout)
+    try:
+        kind = layout.kind(options.kind)
+        identifier = kind.render(kind.from_text(_assignments(options.values)))
+    except (FieldError, UnknownKindError) as error:
+        return _usage(str(error))
+    print(to_json(identifier) if options.format == "json" else identifier.path)
+    return CLEAN
+
+
+def _match(options: argparse.Namespace) -> int:
+    import json
+
+    from zarrange.converter import unstructure
+    from zarrange.report import printable
+
+    layout = _layout(options.layout)
+    readings = {path: layout.matches(path) for path in options.paths}
+    if options.format == "json":
+        print(json.dumps([{"path": path, "keys": unstructure(list(keys))} for path, keys in readings.items()], indent=2))
+    for path, keys in readings.items() if options.format == "text" else ():
+        for key in keys:
+            print(f"{printable(path)}: {printable(str(key))}")
+        if not keys:
+            print(f"{printable(path)}: no kind of `{layout.name}` has this path")
+        elif len(keys) > 1:
+            print(f"{printable(path)}: ambiguous, {len(keys)} readings")
+    return CLEAN if all(len(keys) == 1 for keys in readings.values()) else FINDINGS
+
+
+def _layout(name: str) -> Layout:
+    """Load a layout, or leave with what is wrong with it."""
+    from zarrange.errors import LayoutError
+    from zarrange.language.layout import Layout
+    from zarrange.report import diagnostics_as_text
+
+    try:
+        return Layout.load(name)
+    except LayoutError as error:
+        print(diagnostics_as_text(error.diagnostics), file=sys.stderr)
+        sys.exit(USAGE if _is_missing(error) else FINDINGS)
+
+
+def _is_missing(error: LayoutError) -> bool:
+    return all(diagnostic.rule == "unreadable-layout" for diagnostic in error.diagnostics)
+
+
+def _assignments(written: Sequence[str]) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for one in written:
+        name, equals, value = one.partition("=")
+        if not equals or not name:
+            sys.exit(_usage(f"{one!r} is not FIELD=VALUE, as in run=r1"))
+        if name in values:
+            sys.exit(_usage(f"the field `{name}` is given twice"))
+        values[name] = value
+    return values
+
+
+def _usage(message: str) -> int:
+    from zarrange.report import printable
+
+    print(f"zarrange: {printable(message)}", file=sys.stderr)
+    return USAGE

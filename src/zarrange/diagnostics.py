@@ -1,0 +1,68 @@
+"""Diagnostics: what the reader of a layout file finds wrong with it, as frozen data.
+
+A `Diagnostic` says what (`rule`, `message`), where (`span`) and what would fit (`help`). Nothing here draws:
+`zarrange.report` turns diagnostics into text with carets or into JSON, and exceptions carry them as they are.
+"""
+
+from __future__ import annotations
+
+import enum
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from attrs import field, frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["Diagnostic", "Severity", "Span", "similar"]
+
+
+class Severity(enum.Enum):
+    """How bad a finding is: an `ERROR` makes a layout unusable or unsafe, a `WARNING` does not."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@frozen(order=True)
+class Span:
+    """A stretch of a file. Lines and columns count from 1, columns in characters; the end is exclusive.
+
+    `text` is the source line that the span starts on, so that a caret can be drawn without reading the file again.
+    """
+
+    file: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    text: str = field(default="", repr=False, eq=False, order=False)
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@frozen
+class Diagnostic:
+    """One finding: the rule that it breaks, one sentence without advice, where, and what would fit instead."""
+
+    rule: str
+    message: str
+    span: Span
+    help: str | None = None
+    severity: Severity = Severity.ERROR
+
+    def __str__(self) -> str:
+        advice = f" (help: {self.help})" if self.help else ""
+        return f"{self.span}: {self.severity.value}[{self.rule}]: {self.message}{advice}"
+
+
+def similar(name: str, known: Iterable[str], what: str) -> str:
+    """Return a `help` sentence for an unknown `name`: the similar one that exists, else all that exist."""
+    known = sorted(known)
+    if close := get_close_matches(name, known, n=1, cutoff=0.6):
+        return f"a similar {what} exists: `{close[0]}`"
+    if not known:
+        return f"no {what} is declared"
+    return f"known: {', '.join(f'`{one}`' for one in known)}"

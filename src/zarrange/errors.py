@@ -1,0 +1,117 @@
+"""Every exception that zarrange raises on purpose.
+
+    ZarrangeError
+    ├── LayoutError            (ValueError)         a layout file is wrong; carries all its diagnostics
+    ├── FieldError             (ValueError)         a value does not fit its field, is missing or is not wanted
+    ├── UnknownKindError       (ValueError)         the layout has no kind of that name
+    ├── AmbiguousPathError     (ValueError)         a path has several readings; carries them
+    ├── StructureError         (ValueError)         JSON-ready data is not what was asked for; carries all problems
+    └── StoreError
+        ├── NotInStoreError    (ValueError)         an identifier, a path or a node that this operation must not touch
+        ├── AlreadyExistsError (FileExistsError)    something is there already; nothing was changed
+        ├── NotFoundError      (FileNotFoundError)  nothing is there
+        └── LeftoverError                           hidden from the store, but not wholly deleted; says where it is
+
+A value of the wrong Python type is a `ValueError` too, where it was given for a field: what a caller does about
+`7.0` for an iteration is what they do about `-7`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zarrange.diagnostics import Diagnostic
+    from zarrange.identifiers import Key
+
+__all__ = [
+    "AlreadyExistsError",
+    "AmbiguousPathError",
+    "FieldError",
+    "LayoutError",
+    "LeftoverError",
+    "NotFoundError",
+    "NotInStoreError",
+    "StoreError",
+    "StructureError",
+    "UnknownKindError",
+    "ZarrangeError",
+]
+
+
+class ZarrangeError(Exception):
+    """The root of the tree."""
+
+
+class LayoutError(ZarrangeError, ValueError):
+    """A layout file is wrong. `diagnostics` has every finding, in the order of the file."""
+
+    def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
+        self.diagnostics = tuple(diagnostics)
+        super().__init__(self.diagnostics)
+
+    def __str__(self) -> str:
+        return "\n".join(str(diagnostic) for diagnostic in self.diagnostics)
+
+
+class FieldError(ZarrangeError, ValueError):
+    """A value does not fit: `kind` and `field` say where, `value` is what was given."""
+
+    def __init__(self, kind: str, field: str, value: object, reason: str) -> None:
+        self.kind = kind
+        self.field = field
+        self.value = value
+        self.reason = reason
+        super().__init__(kind, field, value, reason)
+
+    def __str__(self) -> str:
+        return f"{self.kind}: field `{self.field}` {self.reason}"
+
+
+class UnknownKindError(ZarrangeError, ValueError):
+    """The layout has no kind of that name."""
+
+
+class AmbiguousPathError(ZarrangeError, ValueError):
+    """A path has several readings. `keys` has them (all, or the first two where only that many were looked for)."""
+
+    def __init__(self, path: str, keys: Sequence[Key]) -> None:
+        self.path = path
+        self.keys = tuple(keys)
+        super().__init__(path, self.keys)
+
+    def __str__(self) -> str:
+        return f"{self.path!r} has several readings: {'; '.join(str(key) for key in self.keys)}"
+
+
+class StructureError(ZarrangeError, ValueError):
+    """Data is not what was asked for. `problems` has one `Problem` for each finding."""
+
+    def __init__(self, problems: Sequence[object]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(self.problems)
+
+    def __str__(self) -> str:
+        return "\n".join(str(problem) for problem in self.problems)
+
+
+class StoreError(ZarrangeError):
+    """A store refused; it is as it was unless the message says otherwise."""
+
+
+class NotInStoreError(StoreError, ValueError):
+    """An identifier, a path or a node that this operation must not touch."""
+
+
+class AlreadyExistsError(StoreError, FileExistsError):
+    """Something is there already; nothing was changed."""
+
+
+class NotFoundError(StoreError, FileNotFoundError):
+    """Nothing is there."""
+
+
+class LeftoverError(StoreError):
+    """An artifact is out of the store's sight, but not wholly deleted; the message says where the rest is."""

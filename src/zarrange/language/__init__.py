@@ -1,0 +1,1 @@
+"""What a layout means. Pure: nothing here touches a store."""

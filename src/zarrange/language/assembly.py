@@ -1,0 +1,224 @@
+"""Document → fields and kinds: names resolved, templates parsed, everything that is wrong reported."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from attrs import field, frozen
+
+from zarrange.diagnostics import Diagnostic, Span, similar
+from zarrange.language.document import AllowSpec, Document, Located, structure_document
+from zarrange.language.fields import Field, make_field
+from zarrange.language.kinds import Example, Kind, Sort
+from zarrange.language.matcher import Matcher
+from zarrange.language.templates import Names, Text, Tree, parse_template
+from zarrange.language.variants import TooManyVariants, check_variants, unfold
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from zarrange.language.filters import Filter
+    from zarrange.language.source import KeyPath
+
+__all__ = ["PROVABLE", "Assembly", "assemble"]
+
+FORMAT = 1
+PROVABLE = ("ambiguous-template", "overlapping-kinds", "nested-kinds")
+"""The findings that a layout may accept under `allow`."""
+
+_SECTIONS: dict[str, Sort] = {"containers": "container", "groups": "group", "arrays": "array", "files": "file"}
+
+
+@frozen(slots=False, eq=False)
+class Assembly:
+    """What a layout file comes to: what `check` looks at and `Layout` offers."""
+
+    name: str | None
+    doc: str | None
+    fields: Mapping[str, Field] = field(repr=False)
+    kinds: Mapping[str, Kind]
+    allow: tuple[AllowSpec, ...] = field(repr=False)
+
+    @cached_property
+    def matcher(self) -> Matcher:
+        """Reads paths by all kinds."""
+        return Matcher((kind.name, variant) for kind in self.kinds.values() for variant in kind.variants)
+
+
+def assemble(located: Located, filters: Mapping[str, Filter], report: Callable[[Diagnostic], None]) -> Assembly | None:
+    """Return what a document comes to, or `None` where not even its outline makes sense; faults are reported."""
+    document, broken = structure_document(located, report)
+    if document is None:
+        return None
+    return _Assembler(document, located, broken, filters, report).assemble()
+
+
+class _Assembler:
+    def __init__(
+        self,
+        document: Document,
+        located: Located,
+        broken: frozenset[KeyPath],
+        filters: Mapping[str, Filter],
+        report: Callable[[Diagnostic], None],
+    ) -> None:
+        self.document = document
+        self.located = located
+        self.broken = {section: {str(path[1]) for path in broken if path[0] == section} for section in located.data}
+        self.filters = filters
+        self.report = report
+        self.fields: dict[str, Field] = {}
+        self.fragments: dict[str, Tree] = {}
+        self.open_fragments: list[str] = []
+        self.containers: dict[str, Tree] = {}
+
+    def assemble(self) -> Assembly:
+        if self.document.zarrange != FORMAT:
+            message = f"version {self.document.zarrange} of the format is not known"
+            self._fault("unsupported-version", message, self.located.span(("zarrange",)), f"write `zarrange: {FORMAT}`")
+        self._make_fields()
+        names = self._names()
+        for name in self.document.fragments:
+            if self._check_name("fragments", name, "fragment"):
+                self._fragment(name, names, self.located.key_span(("fragments", name)))
+        kinds = {kind.name: kind for kind in self._kinds(names)}
+        self._check_allow()
+        return Assembly(self.document.name, self.document.doc, self.fields, kinds, self.document.allow)
+
+    def _fault(self, rule: str, message: str, span: Span, advice: str | None = None) -> None:
+        self.report(Diagnostic(rule, message, span, advice))
+
+    def _check_name(self, section: str, name: str, what: str) -> bool:
+        if re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name) and not keyword.iskeyword(name):
+            return True
+        message = f"`{name}` is no name for a {what}"
+        advice = "use letters, digits and _, a letter first, and no word of Python's own"
+        self._fault("invalid-name", message, self.located.key_span((section, name)), advice)
+        return False
+
+    # --- fields and fragments ----------------------------------------------------------------------------------------
+
+    def _make_fields(self) -> None:
+        for name, spec in self.document.fields.items():
+            if not self._check_name("fields", name, "field"):
+                continue
+            if name in self.document.fragments:
+                message = f"`{name}` is a field and a fragment"
+                self._fault("invalid-name", message, self.located.key_span(("fragments", name)), "rename one of them")
+            made, faults = make_field(name, spec)
+            for fault in faults:
+                path = ("fields", name, *fault.path)
+                at = self.located.key_span(path) if fault.rule == "unknown-key" else self.located.span(path)
+                span = self.located.inside(path, *fault.inside) if fault.inside else at
+                self._fault(fault.rule, fault.message, span, fault.help)
+            if made is not None:
+                self.fields[name] = made
+
+    def _names(self) -> Names:
+        declared = {*self.document.fields, *self.document.fragments}
+        broken = (declared - self.fields.keys()) | self.broken.get("fields", set()) | self.broken.get("fragments", set())
+        names: Names
+        fragments = {
+            name: (lambda span, name=name: self._fragment(name, names, span)) for name in self.document.fragments
+        }
+        names = Names(self.fields, fragments, self.filters, frozenset(broken))
+        return names
+
+    def _fragment(self, name: str, names: Names, span: Span) -> Tree:
+        """Return a fragment's tree, which is parsed when it is used first; `span` is where it is used."""
+        if name in self.open_fragments:
+            cycle = " → ".join(f"`{one}`" for one in [*self.open_fragments[self.open_fragments.index(name) :], name])
+            self._fault("fragment-cycle", f"the fragment uses itself: {cycle}", span)
+            return ()
+        if name not in self.fragments:
+            self.open_fragments.append(name)
+            self.fragments[name] = self._parse(("fragments", name), self.document.fragments[name], names) or ()
+            self.open_fragments.pop()
+        return self.fragments[name]
+
+    def _parse(self, path: KeyPath, text: str, names: Names) -> Tree | None:
+        return parse_template(text, lambda start, end: self.located.inside(path, start, end), names, self.report)
+
+    # --- kinds -------------------------------------------------------------------------------------------------------
+
+    def _kinds(self, names: Names) -> Iterator[Kind]:
+        taken: dict[str, str] = {}
+        for section, sort in _SECTIONS.items():
+            for name, spec in getattr(self.document, section).items():
+                if not self._check_name(section, name, "kind"):
+                    continue
+                if name in taken:
+                    message = f"the kind `{name}` stands under `{taken[name]}` already"
+                    self._fault("duplicate-key", message, self.located.key_span((section, name)), "rename one of them")
+                    continue
+                taken[name] = section
+                kind = self._kind((section, name), sort, spec, names)
+                if kind is not None:
+                    yield kind
+
+    def _kind(self, path: KeyPath, sort: Sort, spec: Any, names: Names) -> Kind | None:
+        tree = self._parse((*path, "path"), spec.path, names)
+        outer: Tree | None = ()
+        container = getattr(spec, "container", None)
+        if container is not None:
+            outer = self._container(path, container)
+        if sort == "container" and tree is not None:
+            self.containers[str(path[1])] = tree
+        if tree is None or outer is None:
+            return None
+        span = self.located.span((*path, "path"))
+        if container is not None:
+            outer = (*outer, Text("/", span, boundary=True))
+        variants = self._variants((*outer, *tree), span)
+        if variants is None:
+            return None
+        examples = tuple(
+            Example(example.values, example.path, self.located.span((*path, "examples", at, "path")))
+            for at, example in enumerate(spec.examples)
+        )
+        zarr_format = spec.zarr_format if sort == "container" else None
+        if container is not None:
+            zarr_format = self.document.containers[container].zarr_format
+        name = str(path[1])
+        return Kind(name, sort, variants, container, zarr_format, spec.doc, examples, span)
+
+    def _variants(self, tree: Tree, span: Span) -> tuple[Any, ...] | None:
+        """Return the variants of a whole template, or `None` after saying why it cannot be read back."""
+        faults: list[Diagnostic] = []
+        try:
+            variants = unfold(tree)
+            check_variants(variants, span, faults.append)
+        except TooManyVariants:
+            faults.append(Diagnostic("irreversible-template", "the template has too many conditions", span))
+        for fault in faults:
+            self.report(fault)
+        return None if faults else tuple(variants)
+
+    def _container(self, path: KeyPath, name: str) -> Tree | None:
+        """Return the tree of the container that a group or an array names."""
+        if name not in self.containers and name not in self.document.containers:
+            if name not in self.broken.get("containers", set()):
+                advice = similar(name, self.document.containers, "container")
+                message = f"`{name}` is not a declared container"
+                self._fault("unknown-container", message, self.located.span((*path, "container")), advice)
+        return self.containers.get(name)
+
+    # --- allow -------------------------------------------------------------------------------------------------------
+
+    def _check_allow(self) -> None:
+        known = {name for section in _SECTIONS for name in (*getattr(self.document, section), *self.broken.get(section, ()))}
+        for at, entry in enumerate(self.document.allow):
+            if entry.rule not in PROVABLE:
+                message = f"`{entry.rule}` is not a finding that can be allowed"
+                span = self.located.span(("allow", at, "rule"))
+                self._fault("unknown-rule", message, span, similar(entry.rule, PROVABLE, "rule"))
+            for i, kind in enumerate(entry.kinds):
+                if kind not in known:
+                    span = self.located.span(("allow", at, "kinds", i))
+                    self._fault("unknown-kind", f"`{kind}` is not a kind", span, similar(kind, known, "kind"))
+            if not entry.because.strip():
+                span = self.located.span(("allow", at, "because"))
+                self._fault("undocumented-allow", "the finding is allowed without a reason", span, "say why it does no harm")

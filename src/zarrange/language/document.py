@@ -1,0 +1,330 @@
+"""The layout file as classes: what may stand in it, `extends` resolved, every piece with its place.
+
+cattrs structures the document strictly; a problem's key path leads to the YAML node and so to a position. What is
+wrong is reported and left out, so that the rest is still checked. What the pieces mean is `layout`'s matter.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import re
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from attrs import define, field, frozen
+
+from zarrange.converter import structure
+from zarrange.diagnostics import Diagnostic, Span, similar
+from zarrange.errors import LayoutError, StructureError
+from zarrange.language.fields import FieldSpec
+from zarrange.language.shipped import shipped_layouts
+from zarrange.language.source import MAX_BYTES, KeyPath, Source, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = [
+    "AllowSpec",
+    "ArraySpec",
+    "ContainerSpec",
+    "Document",
+    "ExampleSpec",
+    "FileSpec",
+    "GroupSpec",
+    "Located",
+    "locate_layout",
+    "read_chain",
+    "structure_document",
+]
+
+MAX_CHAIN = 8
+SECTIONS = ("fields", "fragments", "containers", "groups", "arrays", "files")
+
+
+@frozen
+class ExampleSpec:
+    """Values of a kind, and the path that they render to."""
+
+    values: dict[str, str | int | float | bool | None]
+    path: str
+
+
+@frozen
+class ContainerSpec:
+    """A `.zarr` folder."""
+
+    path: str
+    zarr_format: Literal[2, 3] = 3
+    doc: str | None = None
+    examples: tuple[ExampleSpec, ...] = ()
+
+
+@frozen
+class GroupSpec:
+    """A zarr group inside a container."""
+
+    container: str
+    path: str
+    doc: str | None = None
+    examples: tuple[ExampleSpec, ...] = ()
+
+
+@frozen
+class ArraySpec:
+    """A zarr array inside a container."""
+
+    container: str
+    path: str
+    doc: str | None = None
+    examples: tuple[ExampleSpec, ...] = ()
+
+
+@frozen
+class FileSpec:
+    """A single file that is not zarr."""
+
+    path: str
+    doc: str | None = None
+    examples: tuple[ExampleSpec, ...] = ()
+
+
+@frozen
+class AllowSpec:
+    """A finding that is accepted: its rule, the kinds that it is about, and the reason."""
+
+    rule: str
+    kinds: tuple[str, ...]
+    because: str
+
+
+@frozen
+class Document:
+    """A whole layout file."""
+
+    zarrange: int
+    name: str | None = None
+    doc: str | None = None
+    extends: str | None = None
+    fields: dict[str, FieldSpec] = field(factory=dict)
+    fragments: dict[str, str] = field(factory=dict)
+    containers: dict[str, ContainerSpec] = field(factory=dict)
+    groups: dict[str, GroupSpec] = field(factory=dict)
+    arrays: dict[str, ArraySpec] = field(factory=dict)
+    files: dict[str, FileSpec] = field(factory=dict)
+    allow: tuple[AllowSpec, ...] = ()
+
+
+@define
+class Located:
+    """Plain data that may come from several files, and where each piece of it stands."""
+
+    data: Any
+    origins: dict[KeyPath, tuple[Source, KeyPath]]
+
+    def span(self, path: KeyPath) -> Span:
+        """Return where the value at `path` stands."""
+        source, there = self._origin(path)
+        return source.span(there)
+
+    def key_span(self, path: KeyPath) -> Span:
+        """Return where the key of `path` stands."""
+        source, there = self._origin(path)
+        return source.key_span(there)
+
+    def inside(self, path: KeyPath, start: int, end: int) -> Span:
+        """Return where some characters of the text at `path` stand."""
+        source, there = self._origin(path)
+        return source.inside(there, start, end)
+
+    def _origin(self, path: KeyPath) -> tuple[Source, KeyPath]:
+        while path and path not in self.origins:
+            path = path[:-1]
+        return self.origins[path]
+
+
+# --- files -----------------------------------------------------------------------------------------------------------
+
+
+def locate_layout(name: str | os.PathLike[str]) -> Path:
+    """Return the file of a layout: a shipped one by its bare name, else a path. Raises `LayoutError`."""
+    shipped = shipped_layouts()
+    if isinstance(name, str) and name in shipped:
+        return shipped[name]
+    path = Path(name)
+    if isinstance(name, str) and not path.suffix and os.sep not in name and not path.exists():
+        message = f"`{name}` is neither a shipped layout nor a file"
+        raise LayoutError([Diagnostic("unreadable-layout", message, _start_of(name), similar(name, shipped, "layout"))])
+    return path
+
+
+def read_chain(first: Source) -> list[Source]:
+    """Return a source with those that it extends, the furthest last. Raises `LayoutError`."""
+    chain = [first]
+    while (base := _base_of(chain)) is not None:
+        chain.append(base)
+    return chain
+
+
+def read_source(path: Path, *, blame: Span | None = None) -> Source:
+    """Read a layout file. What keeps it from being read is reported at `blame`. Raises `LayoutError`."""
+
+    def unreadable(reason: str, advice: str | None = None) -> LayoutError:
+        span = blame or _start_of(str(path))
+        return LayoutError([Diagnostic("unreadable-layout", f"cannot read `{path}`: {reason}", span, advice)])
+
+    try:
+        # A named pipe or a device would block, or never end.
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):
+            raise unreadable("it is not a file")
+        if status.st_size > MAX_BYTES:
+            raise unreadable(f"it has {status.st_size} bytes, more than {MAX_BYTES}", "split it with `extends`")
+        content = path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise unreadable((getattr(error, "strerror", None) or str(error)).lower()) from error
+    return parse(content, str(path))
+
+
+def _base_of(chain: Sequence[Source]) -> Source | None:
+    """Return what the last source of a chain extends."""
+    source = chain[-1]
+    written = source.data.get("extends") if isinstance(source.data, dict) else None
+    if not isinstance(written, str):
+        return None  # a wrong type is reported with everything else that is wrong with the document
+    span = source.span(("extends",))
+    shipped = shipped_layouts()
+    if written in shipped:
+        path = shipped[written]
+    elif re.fullmatch(r"[A-Za-z0-9_+=@-][A-Za-z0-9_+=@. -]*\.ya?ml", written):
+        path = Path(source.file).parent / written
+    else:
+        message = f"`{written}` is neither a shipped layout nor the name of a YAML file beside this one"
+        raise LayoutError([Diagnostic("unreadable-layout", message, span, similar(written, shipped, "layout"))])
+    known = [Path(one.file) for one in chain]
+    if any(path == one or (path.exists() and one.exists() and path.samefile(one)) for one in known):
+        names = " → ".join(f"`{one.name}`" for one in [*known, path])
+        raise LayoutError([Diagnostic("extends-cycle", f"the layout extends itself: {names}", span)])
+    if len(chain) >= MAX_CHAIN:
+        raise LayoutError([Diagnostic("extends-cycle", f"more than {MAX_CHAIN} layouts extend each other", span)])
+    return read_source(path, blame=span)
+
+
+def _start_of(file: str) -> Span:
+    return Span(file, 1, 1, 1, 1)
+
+
+# --- extends ---------------------------------------------------------------------------------------------------------
+
+
+def merge(chain: Sequence[Source]) -> Located:
+    """Return the data of a source with what it inherits from those that it extends (the furthest is last).
+
+    Mappings merge by key, anything else replaces, `null` takes away what was inherited. Examples speak of the
+    paths of the file that has them and are not inherited; accepted findings (`allow`) add up.
+    """
+    merged = _own(chain[-1])
+    for source in reversed(chain[:-1]):
+        merged = _merge(merged, _own(source))
+    return merged
+
+
+def _own(source: Source) -> Located:
+    origins: dict[KeyPath, tuple[Source, KeyPath]] = {}
+    _record(source.data, (), (), source, origins)
+    return Located(source.data, origins)
+
+
+def _record(data: Any, path: KeyPath, there: KeyPath, source: Source, origins: dict[Any, Any]) -> None:
+    origins[path] = (source, there)
+    items = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for key, value in items:
+        _record(value, (*path, key), (*there, key), source, origins)
+
+
+def _merge(base: Located, own: Located) -> Located:
+    source = own.origins[()][0]
+    if not isinstance(base.data, dict) or not isinstance(own.data, dict):
+        return own
+    origins = {path: origin for path, origin in base.origins.items() if "examples" not in path[2:3]}
+    origins.update(own.origins)
+    data = _merged(_without_examples(base.data), own.data)
+    data.pop("extends", None)
+    if isinstance(base.data.get("allow"), list) and isinstance(own.data.get("allow"), list):
+        data["allow"] = [*base.data["allow"], *own.data["allow"]]
+        origins.update({path: origin for path, origin in base.origins.items() if path[:1] == ("allow",) and path[1:]})
+        for at, item in enumerate(own.data["allow"]):
+            _record(item, ("allow", len(base.data["allow"]) + at), ("allow", at), source, origins)
+    return Located(data, origins)
+
+
+def _without_examples(data: dict[str, Any]) -> dict[str, Any]:
+    def stripped(entry: Any) -> Any:
+        return {key: value for key, value in entry.items() if key != "examples"} if isinstance(entry, dict) else entry
+
+    return {
+        section: {name: stripped(entry) for name, entry in entries.items()} if isinstance(entries, dict) else entries
+        for section, entries in data.items()
+        if section not in {"name", "doc"}
+    }
+
+
+def _merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    result = dict(base)
+    for key, value in own.items():
+        if value is None:
+            result.pop(key, None)
+        elif isinstance(value, dict) and isinstance(result.get(key), dict):
+            result[key] = _merged(result[key], value)
+        else:
+            result[key] = value
+    return result
+
+
+# --- structure -------------------------------------------------------------------------------------------------------
+
+
+def structure_document(
+    located: Located, report: Callable[[Diagnostic], None]
+) -> tuple[Document | None, frozenset[KeyPath]]:
+    """Return the document without what is wrong with it, and the entries that were left out for that."""
+    data = located.data
+    broken: set[KeyPath] = set()
+    for _ in range(2):
+        try:
+            return structure(data, Document), frozenset(broken)
+        except StructureError as error:
+            for problem in error.problems:
+                report(_diagnostic(problem, located))
+                if problem.rule != "unknown-key" and problem.path[:1] and problem.path[0] in SECTIONS:
+                    broken.add(problem.path[:2])
+            if not isinstance(data, dict):
+                break
+            data = _pruned(data, error.problems)
+    return None, frozenset(broken)
+
+
+def _diagnostic(problem: Any, located: Located) -> Diagnostic:
+    at = located.span if problem.rule == "wrong-type" else located.key_span
+    advice = problem.help
+    if problem.rule == "missing-key" and problem.path == ():
+        advice = "begin the file with `zarrange: 1`"
+    return Diagnostic(problem.rule, problem.message, at(problem.path), advice)
+
+
+def _pruned(data: dict[str, Any], problems: Sequence[Any]) -> dict[str, Any]:
+    """Leave out unknown keys, and the entries of sections (else the whole section) that have other problems."""
+    left = {"zarrange": 1, **copy.deepcopy(data)}
+    for problem in problems:
+        path = problem.path
+        if problem.rule != "unknown-key":
+            path = path[: 2 if path[:1] and path[0] in SECTIONS else 1]
+        around: Any = left
+        for step in path[:-1]:
+            around = around[step] if not isinstance(around, dict) or step in around else {}
+        if path and isinstance(around, dict):
+            around.pop(path[-1], None)
+        elif path:
+            left.pop(path[0], None)
+    return left

@@ -1,0 +1,91 @@
+"""All ways to split a text into literal texts and texts of regular languages, in linear time.
+
+The languages' automata run over the text side by side, one step a character, whatever the number of places at
+which a piece may begin; for each state it is kept from which states it was reached. Walking back from the end then meets
+no dead end, so the first ways cost no more than the text is long, however many there are in all.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from zarrange.language.patterns import Language, State
+
+__all__ = ["Lattice"]
+
+Layer: TypeAlias = "dict[int, dict[State, list[State | None]]]"
+"""For each position the states behind the character before it, with the states before that; `None`: begun there."""
+
+
+class Lattice:
+    """The splits of `text` into `pieces`; no language's piece is empty."""
+
+    def __init__(self, pieces: Sequence[str | Language], text: str) -> None:
+        self._pieces = pieces
+        self._text = text
+        self._layers: list[Layer] = []
+        self._begins: list[set[int]] = [{0}]
+        for piece in pieces:
+            begins = self._begins[-1]
+            if isinstance(piece, str):
+                self._layers.append({})
+                self._begins.append({at + len(piece) for at in begins if text.startswith(piece, at)})
+            else:
+                layer, ends = _run(piece, text, begins)
+                self._layers.append(layer)
+                self._begins.append(ends)
+
+    def splits(self) -> Iterator[tuple[str, ...]]:
+        """Yield the texts of the languages' pieces, for each way to split the text."""
+        if len(self._text) in self._begins[-1]:
+            yield from self._splits(len(self._pieces) - 1, len(self._text))
+
+    def _splits(self, last: int, end: int) -> Iterator[tuple[str, ...]]:
+        """The splits of the text before `end` into the pieces up to `last`."""
+        if last < 0:
+            yield ()
+            return
+        piece = self._pieces[last]
+        if isinstance(piece, str):
+            if end - len(piece) in self._begins[last] and self._text.startswith(piece, end - len(piece)):
+                yield from self._splits(last - 1, end - len(piece))
+            return
+        for begin in self._begins_of(last, end):
+            for before in self._splits(last - 1, begin):
+                yield (*before, self._text[begin:end])
+
+    def _begins_of(self, piece: int, end: int) -> Iterator[int]:
+        """Where the texts of one piece that end at `end` begin."""
+        layer = self._layers[piece]
+        waiting = [(end, state) for state in layer.get(end, ()) if state.accepts]
+        while waiting:
+            at, state = waiting.pop()
+            for before in layer[at][state]:
+                if before is None:
+                    yield at - 1
+                else:
+                    waiting.append((at - 1, before))
+
+
+def _run(language: Language, text: str, begins: set[int]) -> tuple[Layer, set[int]]:
+    """Run a language's automaton from all of `begins` at once; return what was reached, and where a piece may end."""
+    layer: Layer = {}
+    ends: set[int] = set()
+    states: dict[State, list[State | None]] = {}
+    last = max(begins, default=-1)
+    for at in range(min(begins, default=len(text)), len(text)):
+        behind: dict[State, list[State | None]] = {}
+        sources: list[State | None] = [*states, None] if at in begins else [*states]
+        for source in sources:
+            reached = language.step(language.start if source is None else source, text[at])
+            if reached is not None:
+                behind.setdefault(reached, []).append(source)
+        if not behind and at >= last:
+            break
+        states = layer[at + 1] = behind
+        if any(state.accepts for state in behind):
+            ends.add(at + 1)
+    return layer, ends

@@ -1,0 +1,180 @@
+"""Layout: where every artifact of a run lives, rendered and read back.
+
+A `Layout` is loaded whole or not at all: everything that is wrong with its file is raised at once, as one `LayoutError`.
+Loaded, it is immutable and knows no root; `zarrange.stores` applies it to one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from zarrange.diagnostics import similar
+from zarrange.errors import LayoutError, UnknownKindError
+from zarrange.language.assembly import Assembly, assemble
+from zarrange.language.check import check
+from zarrange.language.document import locate_layout, merge, read_chain, read_source
+from zarrange.language.filters import BUILT_IN
+from zarrange.language.source import Source, parse
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable, Mapping
+
+    from zarrange.diagnostics import Diagnostic
+    from zarrange.identifiers import Identifier, Key
+    from zarrange.language.document import AllowSpec
+    from zarrange.language.fields import Field
+    from zarrange.language.filters import Filter
+    from zarrange.language.kinds import Kind
+
+__all__ = ["Layout"]
+
+
+class Layout:
+    """Fields, kinds, and a path template for each kind, from one YAML document.
+
+    Made by `Layout.load` or `Layout.parse`. Layouts are equal if their texts are.
+    """
+
+    def __init__(self, sources: Iterable[Source], filters: Iterable[Filter] = ()) -> None:
+        self._sources = tuple(sources)
+        self._filters = tuple(filters)
+        found: list[Diagnostic] = []
+        assembly = assemble(merge(self._sources), _by_name(self._filters), found.append)
+        if found or assembly is None:
+            raise LayoutError(sorted(found, key=lambda one: (one.span, one.rule, one.message)))
+        self._assembly = assembly
+        self._renderers = _Renderers(self)
+
+    @classmethod
+    def load(cls, layout: str | os.PathLike[str], *, filters: Iterable[Filter] = ()) -> Layout:
+        """Load a layout: a shipped one by its name (`"dacapo"`), or a file by its path.
+
+        `filters` are reversible filters beside the built-in ones. Raises `LayoutError`, with every diagnostic.
+        """
+        return cls(read_chain(read_source(locate_layout(layout))), filters)
+
+    @classmethod
+    def parse(cls, text: str | bytes, *, file: str = "<layout>", filters: Iterable[Filter] = ()) -> Layout:
+        """Load a layout from text. `file` is what positions call it; what it extends is looked for beside it."""
+        return cls(read_chain(parse(text, file)), filters)
+
+    @property
+    def name(self) -> str:
+        """The layout's name; its file's, if it gives none."""
+        return self._assembly.name or Path(self.file).stem
+
+    @property
+    def doc(self) -> str | None:
+        """What the layout says of itself."""
+        return self._assembly.doc
+
+    @property
+    def file(self) -> str:
+        """The file that it was loaded from."""
+        return self._sources[0].file
+
+    @property
+    def fields(self) -> Mapping[str, Field]:
+        """The declared fields, by name."""
+        return MappingProxyType(self._assembly.fields)  # type: ignore[arg-type]  # a dict
+
+    @property
+    def kinds(self) -> Mapping[str, Kind]:
+        """The kinds, by name: containers, groups, arrays, files."""
+        return MappingProxyType(self._assembly.kinds)  # type: ignore[arg-type]  # a dict
+
+    @property
+    def allow(self) -> tuple[AllowSpec, ...]:
+        """The findings that the layout accepts, each with its reason."""
+        return self._assembly.allow
+
+    def kind(self, name: str) -> Kind:
+        """Return a kind by its name. Raises `UnknownKindError`."""
+        try:
+            return self._assembly.kinds[name]
+        except KeyError:
+            known = similar(str(name), self._assembly.kinds, "kind")
+            raise UnknownKindError(f"the layout `{self.name}` has no kind {name!r}; {known}") from None
+
+    def render(self, kind: str, /, **values: object) -> Identifier:
+        """Return the identifier of a kind's values, relative to a root.
+
+        A value of `None` counts as not given. Raises `UnknownKindError`, or `FieldError` for a value that does not fit,
+        is missing or does not belong to the kind; values are never cleaned.
+        """
+        try:
+            return self._renderers[kind](**values)
+        except TypeError:
+            self.kind(kind).refuse_unknown(values)
+            raise
+
+    def key(self, kind: str, /, **values: object) -> Key:
+        """Return the key of a kind's values, each in its plain form. Raises what `render` raises."""
+        return self.kind(kind).key(values)
+
+    def match(self, path: str | Identifier) -> Key | None:
+        """Return the key whose path this is, or `None` where no kind has it.
+
+        A text is a path relative to the root, with `/` between its segments. An identifier must also agree on where
+        the container ends. Accepted only if rendering the key gives the path again. Raises `AmbiguousPathError` where
+        a layout that allows clashes has several readings: `matches` gives them all.
+        """
+        if isinstance(path, str):
+            return self._assembly.matcher.match(path)
+        return self._assembly.matcher.only(path.path, self.matches(path))
+
+    def matches(self, path: str | Identifier) -> tuple[Key, ...]:
+        """Return every key whose path this is, in order."""
+        if isinstance(path, str):
+            return self._assembly.matcher.matches(path)
+        found = self._assembly.matcher.matches(path.path)
+        return tuple(key for key in found if self._renderers[key.kind](**key.values) == path)
+
+    def check(self) -> tuple[Diagnostic, ...]:
+        """Return what is wrong with a layout that can be loaded: an example that does not hold."""
+        return check(self._assembly)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Layout):
+            return NotImplemented
+        return self._identity() == other._identity()
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
+
+    def __repr__(self) -> str:
+        return f"<Layout {self.name!r}: {', '.join(self._assembly.kinds)}>"
+
+    def __reduce__(self) -> tuple[Callable[..., Layout], tuple[list[tuple[str, str]], tuple[Filter, ...]]]:
+        return _restored, ([(source.file, source.text) for source in self._sources], self._filters)
+
+    def _identity(self) -> tuple[object, ...]:
+        return tuple(source.text for source in self._sources), self._filters
+
+
+class _Renderers(dict[str, "Callable[..., Identifier]"]):
+    """The render function of each kind, compiled when it is used first."""
+
+    def __init__(self, layout: Layout) -> None:
+        super().__init__()
+        self._layout = layout
+
+    def __missing__(self, name: str) -> Callable[..., Identifier]:
+        self[name] = self._layout.kind(name).renderer
+        return self[name]
+
+
+def _by_name(filters: Iterable[Filter]) -> dict[str, Filter]:
+    known = {one.name: one for one in BUILT_IN}
+    for one in filters:
+        if one.name in known:
+            raise ValueError(f"there is a filter `{one.name}` already; give yours another name")
+        known[one.name] = one
+    return known
+
+
+def _restored(sources: list[tuple[str, str]], filters: tuple[Filter, ...]) -> Layout:
+    return Layout([parse(text, file) for file, text in sources], filters)

@@ -1,0 +1,252 @@
+"""Variants → reading paths back: a path's text into every key that renders to it.
+
+Most variants have one slot a segment: for those a plain Python function is put together, as in `renderer`, for each
+number of segments. The others (several slots in one segment, slots of several segments) go through a `Lattice`, which
+finds all ways to split a text in time linear in its length. `readings_by_lattice` does so for every variant: it is the
+clear version that the tests hold the fast one against.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from itertools import islice
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from zarrange.errors import AmbiguousPathError
+from zarrange.identifiers import Key
+from zarrange.language.lattice import Lattice
+from zarrange.language.nodes import assign, both, call, compare, constant, define, load, method
+from zarrange.language.renderer import COMMON_INT, path_fault
+from zarrange.language.charsets import MAX_SEGMENT_BYTES
+from zarrange.language.fields import IntField
+from zarrange.language.slots import Slot
+from zarrange.language.templates import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from zarrange.identifiers import Value
+    from zarrange.language.variants import Segment, Variant
+
+__all__ = ["Matcher"]
+
+MAX_SPLITS = 10_000
+"""How many ways to split a path are tried for one variant before it is called ambiguous."""
+
+Candidate: TypeAlias = "tuple[str, Variant]"
+"""A kind's name, with one of its variants."""
+
+
+class Matcher:
+    """Reads paths by the variants of all kinds of a layout."""
+
+    def __init__(self, candidates: Iterable[Candidate]) -> None:
+        by_count: dict[int, list[Candidate]] = {}
+        self._candidates = list(candidates)
+        self._others: list[Candidate] = []
+        for kind, variant in self._candidates:
+            if is_simple(variant):
+                by_count.setdefault(len(variant.segments()), []).append((kind, variant))
+            else:
+                self._others.append((kind, variant))
+        self._by_count = {count: _compile(count, some) for count, some in by_count.items()}
+
+    def match(self, path: str) -> Key | None:
+        """Return the key whose path this is, or `None`. Raises `AmbiguousPathError` where there are several."""
+        found = self._simple_readings(path)
+        if self._others:
+            found += islice(_lattice_readings(self._others, path), 2)
+        return self.only(path, found)
+
+    @staticmethod
+    def only(path: str, found: Sequence[Key]) -> Key | None:
+        """Return the only reading of a path, or `None`. Raises `AmbiguousPathError` where there are several."""
+        if not found:
+            return None
+        if len(found) > 1:
+            raise AmbiguousPathError(path, found)
+        return found[0]
+
+    def matches(self, path: str) -> tuple[Key, ...]:
+        """Return every key whose path this is, in order."""
+        return tuple(sorted([*self._simple_readings(path), *_lattice_readings(self._others, path)]))
+
+    def readings_by_lattice(self, path: str) -> tuple[Key, ...]:
+        """Return what `matches` does, without the functions that make it fast."""
+        return tuple(sorted(_lattice_readings(self._candidates, path)))
+
+    def _simple_readings(self, path: str) -> list[Key]:
+        if (len(path) > MAX_SEGMENT_BYTES or not path.isascii()) and path_fault(path):
+            return []
+        parts = path.split("/")
+        read = self._by_count.get(len(parts))
+        return read(parts=parts) if read is not None else []
+
+
+def is_simple(variant: Variant) -> bool:
+    """Whether every segment has at most one slot, and every slot one segment: splitting is certain."""
+    return all(
+        sum(isinstance(piece, Slot) for piece in segment) <= 1
+        and not any(isinstance(piece, Slot) and piece.is_multiple for piece in segment)
+        for segment in variant.segments()
+    )
+
+
+def _lattice_readings(candidates: Iterable[Candidate], path: str) -> Iterator[Key]:
+    if path_fault(path):
+        return
+    for kind, variant in candidates:
+        slots = [piece for piece in variant.pieces if isinstance(piece, Slot)]
+        splits = Lattice([one.text if isinstance(one, Text) else one.language for one in variant.pieces], path).splits()
+        for texts in islice(splits, MAX_SPLITS):
+            values = _values(variant, slots, texts)
+            if values is not None:
+                yield Key(kind, values)
+        if next(splits, None) is not None:
+            raise AmbiguousPathError(path, ())
+
+
+def _values(variant: Variant, slots: Sequence[Slot], texts: Sequence[str]) -> dict[str, Value] | None:
+    """Return the values that the slots' texts stand for, if there are any and they agree with the variant."""
+    values: dict[str, Value] = {}
+    for slot, text in zip(slots, texts, strict=True):
+        value = slot.value(text)
+        if value is None or values.setdefault(slot.field.name, value) != value:
+            return None
+    if any(values.get(name, value) != value for name, value in variant.equal.items()):
+        return None
+    if any(values.get(name) in ruled_out for name, ruled_out in variant.unequal.items()):
+        return None
+    values.update(variant.equal)
+    return {name: values[name] for name in variant.given}
+
+
+# --- the fast way ----------------------------------------------------------------------------------------------------
+
+
+def _compile(count: int, candidates: Sequence[Candidate]) -> Callable[..., list[Key]]:
+    """Return a function that takes the segments of a path and returns the keys that it reads as."""
+    known: dict[str, object] = {}
+
+    def hand_in(value: object) -> str:
+        name = f"_{len(known)}"
+        known[name] = value
+        return name
+
+    new, set_kind, set_values, proxy = map(
+        hand_in, (Key.__new__, Key.kind.__set__, Key.values.__set__, MappingProxyType)  # type: ignore[attr-defined]  # slots
+    )
+    key = hand_in(Key)
+    names: list[ast.expr] = [ast.Name(f"_segment_{at}", ast.Store()) for at in range(count)]
+    body: list[ast.stmt] = [
+        ast.Assign([ast.Tuple(names, ast.Store())], load("parts")),
+        assign("_found", ast.List([], ast.Load())),
+    ]
+    for kind, variant in candidates:
+        reader = _Reader(variant, hand_in)
+        body.append(
+            ast.If(
+                both(reader.tests()) ,
+                [
+                    assign("_made", call(new, load(key))),
+                    ast.Expr(call(set_kind, load("_made"), constant(kind))),
+                    ast.Expr(call(set_values, load("_made"), call(proxy, reader.values()))),
+                    ast.Expr(method("append", load("_found"), load("_made"))),
+                ],
+                [],
+            )
+        )
+    body.append(ast.Return(load("_found")))
+    return define("read", ["parts"], body, known)
+
+
+class _Reader:
+    """The tests and the values of one variant."""
+
+    def __init__(self, variant: Variant, hand_in: Callable[[object], str]) -> None:
+        self.variant = variant
+        self.hand_in = hand_in
+        self.found: dict[str, str] = {}
+
+    def tests(self) -> list[ast.expr]:
+        """What must hold, the cheap tests first; each value is kept in a variable on the way."""
+        literal: list[ast.expr] = []
+        slots: list[ast.expr] = []
+        for at, segment in enumerate(self.variant.segments()):
+            name = f"_segment_{at}"
+            if any(isinstance(piece, Slot) for piece in segment):
+                slots += self._slot_tests(name, segment)
+            else:
+                text = "".join(piece.text for piece in segment if isinstance(piece, Text))
+                literal.append(compare(load(name), ast.Eq(), constant(text)))
+        return [*literal, *slots, *self._conditions()]
+
+    def values(self) -> ast.expr:
+        """The mapping of the key's values."""
+        names = list(self.variant.given)
+        found = [load(self.found[one]) if one in self.found else constant(self.variant.equal[one]) for one in names]
+        return ast.Dict([constant(one) for one in names], found)
+
+    def _conditions(self) -> Iterator[ast.expr]:
+        for name, value in self.variant.equal.items():
+            if name in self.found:
+                yield compare(load(self.found[name]), ast.Eq(), constant(value))
+        for name, ruled_out in self.variant.unequal.items():
+            literals = ast.Tuple([constant(one) for one in ruled_out], ast.Load())
+            yield compare(load(self.found[name]), ast.NotIn(), literals)
+
+    def _slot_tests(self, segment: str, pieces: Segment) -> Iterator[ast.expr]:
+        (at,) = [i for i, piece in enumerate(pieces) if isinstance(piece, Slot)]
+        before = "".join(piece.text for piece in pieces[:at] if isinstance(piece, Text))
+        behind = "".join(piece.text for piece in pieces[at + 1 :] if isinstance(piece, Text))
+        slot: Any = pieces[at]
+        text = load(segment)
+        if before:
+            yield method("startswith", text, constant(before))
+        if behind:
+            yield method("endswith", text, constant(behind))
+        if before and behind:
+            yield compare(call("_len", text), ast.Gt(), constant(len(before) + len(behind)))
+        if before or behind:
+            end = constant(-len(behind)) if behind else None
+            cut = ast.Subscript(text, ast.Slice(constant(len(before)), end), ast.Load())
+            inner = f"{segment}_inner"
+            yield ast.NamedExpr(ast.Name(inner, ast.Store()), cut)  # empty is false, and no slot is empty
+            text = load(inner)
+        yield from self._value_tests(slot, text)
+
+    def _value_tests(self, slot: Slot, text: ast.expr) -> Iterator[ast.expr]:
+        name = slot.field.name
+        again = name in self.found
+        variable = f"_value_{len(self.found)}" + ("_again" if again else "")
+        value = ast.NamedExpr(ast.Name(variable, ast.Store()), self._value(slot, text))
+        yield compare(value, ast.IsNot(), constant(None))
+        if slot.width is not None and isinstance(slot.field, IntField):
+            low = -COMMON_INT if slot.field.min is None else slot.field.min
+            if slot.field.max is not None:
+                yield ast.Compare(constant(low), [ast.LtE(), ast.LtE()], [load(variable), constant(slot.field.max)])
+            elif low > 0:
+                yield compare(constant(low), ast.LtE(), load(variable))
+        if again:
+            yield compare(load(variable), ast.Eq(), load(self.found[name]))
+        else:
+            self.found[name] = variable
+
+    def _value(self, slot: Slot, text: ast.expr) -> ast.expr:
+        """The value of a slot's text: by a quick test where that decides, else by the complete way."""
+        complete = call(self.hand_in(slot.value), text)
+        if slot.is_verbatim is not None:
+            is_verbatim = call(self.hand_in(slot.is_verbatim), text)
+            return ast.IfExp(is_verbatim, text, complete if slot.filters else constant(None))
+        if slot.width is not None and slot.width < MAX_COMMON_DIGITS:
+            digits = "0|[1-9][0-9]{0,17}"
+            if slot.width > 1:
+                digits = rf"[0-9]{{{slot.width}}}|[1-9][0-9]{{{slot.width},{MAX_COMMON_DIGITS}}}"
+            is_common = call(self.hand_in(re.compile(digits).fullmatch), text)
+            return ast.IfExp(is_common, call("_int", text), complete)
+        return complete
+
+
+MAX_COMMON_DIGITS = 17

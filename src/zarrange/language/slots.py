@@ -1,0 +1,126 @@
+"""A slot: a field at one place of a template, with the filters that it is written through."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+
+from zarrange.diagnostics import Span
+from zarrange.language.charsets import is_portable, segment_fault
+from zarrange.language.fields import Field, IntField, Misfit
+from zarrange.language.filters import Filter
+from zarrange.language.patterns import Language
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from zarrange.identifiers import Value
+
+__all__ = ["Slot"]
+
+
+@frozen(slots=False)
+class Slot:
+    """Values of `field` to text and back, through `filters` (each with its arguments).
+
+    `text` and `value` are the two directions, and complete. The other members let `renderer` and `matcher` treat the
+    common cases without a call.
+    """
+
+    field: Field
+    filters: tuple[tuple[Filter, tuple[Any, ...]], ...]
+    span: Span
+
+    def text(self, value: object) -> str:
+        """Return the text that stands in the path for `value`. Raises `Misfit`."""
+        accepted = self.field.accept(value)
+        if not self.filters:
+            return self.field.encode(accepted)
+        text: Any = accepted
+        for one, arguments in self.filters:
+            text = one.encode(text, *arguments)
+        if not self._is_lossless:
+            self._check(accepted, text)
+        return str(text)
+
+    def value(self, text: str) -> Value | None:
+        """Return the value whose text is exactly `text`, or `None`."""
+        try:
+            value: Any = text
+            for one, arguments in reversed(self.filters):
+                value = one.decode(value, *arguments)
+            value = self.field.revive(value) if self.filters else self.field.decode(text)
+            if self.text(value) == text:
+                return self.field.accept(value)
+        except (ValueError, OverflowError):
+            pass
+        return None
+
+    @cached_property
+    def form(self) -> tuple[object, ...]:
+        """What slots of the same field and filters have in common, wherever they stand."""
+        return self.field.name, self.filters
+
+    @cached_property
+    def language(self) -> Language:
+        """A regular language that has every text of this slot (and perhaps some that `value` refuses)."""
+        if self.filters:
+            last, arguments = self.filters[-1]
+            return Language([last.texts(arguments)])
+        return Language(self.field.include, self.field.exclude)
+
+    @cached_property
+    def is_verbatim(self) -> Callable[[str], object] | None:
+        """Answers, for a `str`, whether it fits and stands in the path as it is; `None` where that cannot be told."""
+        if not self.filters:
+            return self.field.is_verbatim
+        if [one.name for one, _ in self.filters] != ["quote"] or self.field.choices is not None:
+            return None
+        spec = self.field.spec
+        if spec.pattern is None and not spec.exclude and spec.max_length is None:
+            return is_portable
+        return lambda text: is_portable(text) and self._is_fit(text)
+
+    @cached_property
+    def width(self) -> int | None:
+        """For a whole number that is written in decimal: how many digits it has at least; else `None`."""
+        if not isinstance(self.field, IntField) or self.field.choices is not None:
+            return None
+        if not self.filters:
+            return 1
+        (one, arguments), *others = self.filters
+        return arguments[0] if one.name == "pad" and not others else None
+
+    @property
+    def is_multiple(self) -> bool:
+        """Whether the text may have several path segments."""
+        return self.field.type == "path" and not self.filters
+
+    @cached_property
+    def _is_lossless(self) -> bool:
+        return all(one.lossless for one, _ in self.filters)
+
+    def _is_fit(self, text: str) -> bool:
+        try:
+            self.field.accept(text)
+        except Misfit:
+            return False
+        return True
+
+    def _check(self, value: Any, text: Any) -> None:
+        """Hold what the filters wrote against their promise. Raises `Misfit`."""
+        names = " | ".join(one.name for one, _ in self.filters)
+        if not isinstance(text, str) or (fault := segment_fault(text)):
+            why = f"`{names}` gives {text!r} for it" + (f", and {fault}" if isinstance(text, str) else "")
+            raise self.field.misfit(value, why)
+        read: Any = text
+        try:
+            for one, arguments in reversed(self.filters):
+                read = one.decode(read, *arguments)
+            read = self.field.revive(read)
+        except ValueError:
+            read = None
+        if read != value or type(read) is not type(value):
+            raise self.field.misfit(value, f"`{names}` gives {text!r} for it, which reads back as {read!r}")

@@ -1,0 +1,352 @@
+"""YAML text → plain data, and where each piece of it stands.
+
+Layout files may come from strangers: one pass over the parser's events, with limits and an early exit, accepts a
+small and predictable YAML. Scalars follow the core schema of YAML 1.2 (`on`, `12:30` and `2026-01-31` are text, `017`
+is 17); anchors, aliases, tags, merge keys, second documents and duplicate keys are refused, each with its position.
+What the data should look like is not known here.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias
+
+import yaml
+from attrs import define, field, frozen
+
+from zarrange.diagnostics import Diagnostic, Span
+from zarrange.errors import LayoutError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["KeyPath", "Source", "parse"]
+
+KeyPath: TypeAlias = tuple[str | int, ...]
+
+MAX_BYTES = 64 * 1024
+MAX_DEPTH = 16
+MAX_NODES = 10_000
+MAX_DIGITS = 4_000
+"""Python itself refuses to read longer integers."""
+
+_INT = re.compile(r"[-+]?[0-9]+")
+_OCTAL = re.compile(r"0o[0-7]+")
+_HEX = re.compile(r"0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_CONSTANTS: dict[str, Any] = {
+    **dict.fromkeys(["", "~", "null", "Null", "NULL"]),
+    **dict.fromkeys(["true", "True", "TRUE"], True),
+    **dict.fromkeys(["false", "False", "FALSE"], False),
+    **dict.fromkeys([".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"], float("inf")),
+    **dict.fromkeys(["-.inf", "-.Inf", "-.INF"], float("-inf")),
+    **dict.fromkeys([".nan", ".NaN", ".NAN"], float("nan")),
+}
+_CONTROL = re.compile(r"[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\U0010ffff]")
+"""What YAML forbids, and the line breaks that only some of its versions know (NEL, LS, PS)."""
+_UNQUOTED = re.compile(r"\{\{[^{]|\{%")
+_ESCAPE = re.compile(r"\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)", re.DOTALL)
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Stop(Exception):  # noqa: N818 - control flow: what follows in the file makes no sense any more
+    """Ends the pass; what was found is in the diagnostics."""
+
+
+class _Extent(NamedTuple):
+    """From the first character of a node to behind its last one, as offsets, and how a scalar is written."""
+
+    start: int
+    end: int
+    style: str = ""
+
+
+@frozen
+class Source:
+    """A YAML document: its `data`, and a span for each key path in it."""
+
+    file: str
+    text: str = field(repr=False)
+    data: Any
+    _values: dict[KeyPath, _Extent] = field(repr=False)
+    _keys: dict[KeyPath, _Extent] = field(repr=False)
+
+    def span(self, path: KeyPath) -> Span:
+        """Return where the value at `path` stands, or the closest piece around it that exists."""
+        return self._nearest(path, self._values)
+
+    def key_span(self, path: KeyPath) -> Span:
+        """Return where the key that leads to `path` stands, or the closest piece around it that exists."""
+        return self._nearest(path, {**self._values, **self._keys})
+
+    def inside(self, path: KeyPath, start: int, end: int) -> Span:
+        """Return where the characters `start` to `end` of the text at `path` stand in the file."""
+        extent = self._values.get(path)
+        if extent is None:
+            return self.span(path)
+        places = _places(self.text, extent)
+        if not 0 <= start < len(places):
+            return self.span(path)
+        last = places[min(max(end, start + 1), len(places)) - 1]
+        return span_of(self.file, self.text, places[start], last + 1)
+
+    def _nearest(self, path: KeyPath, extents: dict[KeyPath, _Extent]) -> Span:
+        while path and path not in extents:
+            path = path[:-1]
+        extent = extents.get(path, _Extent(0, 0))
+        return span_of(self.file, self.text, extent.start, extent.end)
+
+
+def parse(content: bytes | str, file: str) -> Source:
+    """Read one YAML document. `file` is what positions call it. Raises `LayoutError` with all that is wrong."""
+    text = _decode(content, file)
+    reader = _Reader(file, text)
+    try:
+        reader.read()
+    except _Stop:
+        pass
+    except yaml.MarkedYAMLError as error:
+        reader.syntax_error(error)
+    except yaml.YAMLError as error:
+        reader.report("invalid-yaml", _first_line(str(error)), 0, 0)
+    if reader.diagnostics:
+        raise LayoutError(reader.diagnostics)
+    return Source(file, text, reader.data, reader.values, reader.keys)
+
+
+def span_of(file: str, text: str, start: int, end: int) -> Span:
+    """Return the span of the characters `start` to `end` of `text`."""
+    line_start = text.rfind("\n", 0, start) + 1
+    end = max(end, start)
+    last_start = text.rfind("\n", 0, max(end, 1)) + 1 if "\n" in text[start:end] else line_start
+    line_end = text.find("\n", start)
+    return Span(
+        file,
+        text.count("\n", 0, start) + 1,
+        start - line_start + 1,
+        text.count("\n", 0, last_start) + 1,
+        end - last_start + 1,
+        text[line_start : line_end if line_end >= 0 else len(text)].rstrip("\r"),
+    )
+
+
+def _decode(content: bytes | str, file: str) -> str:
+    def stop(message: str, text: str, offset: int, advice: str) -> NoReturn:
+        raise LayoutError([Diagnostic("invalid-yaml", message, span_of(file, text, offset, offset), advice)])
+
+    if isinstance(content, str):
+        content = content.encode("utf-8", "surrogatepass")
+    if len(content) > MAX_BYTES:
+        stop(f"the file has {len(content)} bytes, more than {MAX_BYTES}", "", 0, "split it with `extends`")
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        stop("the file is UTF-16", "", 0, "save it as UTF-8")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = content[: error.start].decode("utf-8-sig")
+        stop(f"the byte 0x{content[error.start]:02x} is not UTF-8", before, len(before), "save the file as UTF-8")
+    if bad := _CONTROL.search(text):
+        stop(f"the control character {bad[0]!r} stands in the file", text, bad.start(), "remove it, or escape it")
+    # One kind of line break, so that the parser's lines and ours are the same.
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+@define
+class _Open:
+    """A mapping or list whose end was not seen yet."""
+
+    items: Any
+    path: KeyPath
+    start: int
+    key: str | None = None
+    keyed: bool = False
+
+
+class _Reader:
+    """One pass over the events of a YAML text."""
+
+    def __init__(self, file: str, text: str) -> None:
+        self.file = file
+        self.text = text
+        self.data: Any = None
+        self.values: dict[KeyPath, _Extent] = {}
+        self.keys: dict[KeyPath, _Extent] = {}
+        self.diagnostics: list[Diagnostic] = []
+        self._open: list[_Open] = []
+        self._nodes = 0
+        self._documents = 0
+        self._lines = [0, *(match.end() for match in re.finditer("\n", text))]
+
+    def read(self) -> None:
+        for event in self._events():
+            start, end = self._offset(event.start_mark), self._offset(event.end_mark)
+            if isinstance(event, yaml.DocumentStartEvent):
+                self._document(start)
+            elif isinstance(event, yaml.AliasEvent):
+                self.report("invalid-yaml", f"`*{event.anchor}` is an alias", start, end, "write the value out")
+                self._place(None, _Extent(start, end))
+            elif isinstance(event, yaml.ScalarEvent):
+                self._check_node(event, start, end)
+                self._scalar(event, start, end)
+            elif isinstance(event, yaml.CollectionStartEvent):
+                self._check_node(event, start, end)
+                self._enter(event, start, end)
+            elif isinstance(event, yaml.CollectionEndEvent):
+                self._leave(end)
+        if not self._documents:
+            self.report("invalid-yaml", "the file is empty", 0, 0, "begin with `zarrange: 1`")
+
+    def report(self, rule: str, message: str, start: int, end: int, advice: str | None = None) -> None:
+        self.diagnostics.append(Diagnostic(rule, message, span_of(self.file, self.text, start, end), advice))
+
+    def syntax_error(self, error: yaml.MarkedYAMLError) -> None:
+        """Report what the parser could not read; a template that is not quoted is the usual cause."""
+        mark = error.problem_mark or error.context_mark
+        offset = self._offset(mark) if mark else 0
+        line = self.text.rfind("\n", 0, offset) + 1
+        begins = re.compile(r"[^\n'\"#]*:[ \t]+(?=[^\n'\"#]*\{[{%])").match(self.text, line)
+        if begins:
+            self._unquoted(begins.end())
+        else:
+            self.report("invalid-yaml", error.problem or error.context or "not YAML", offset, offset + 1)
+
+    def _events(self) -> Iterator[yaml.Event]:
+        yield from yaml.parse(self.text, Loader=_LOADER)
+
+    def _offset(self, mark: yaml.Mark) -> int:
+        line = min(mark.line, len(self._lines) - 1)
+        return min(self._lines[line] + mark.column, len(self.text))
+
+    def _document(self, start: int) -> None:
+        self._documents += 1
+        if self._documents > 1:
+            self.report("invalid-yaml", "a second document begins here", start, start + 3, "keep one layout a file")
+            raise _Stop
+
+    def _check_node(self, event: Any, start: int, end: int) -> None:
+        self._nodes += 1
+        if self._nodes > MAX_NODES:
+            self.report("invalid-yaml", f"the file has more than {MAX_NODES} nodes", start, end)
+            raise _Stop
+        if event.anchor is not None:
+            self.report("invalid-yaml", f"`&{event.anchor}` is an anchor", start, end, "write each value out")
+        if event.tag is not None:
+            self.report("invalid-yaml", f"`{event.tag}` is a tag", start, end, "leave it out; quotes make text")
+
+    def _enter(self, event: yaml.CollectionStartEvent, start: int, end: int) -> None:
+        if event.flow_style and _UNQUOTED.match(self.text, start):
+            self._unquoted(start)
+            raise _Stop
+        if len(self._open) >= MAX_DEPTH:
+            self.report("invalid-yaml", f"nested deeper than {MAX_DEPTH} levels", start, end)
+            raise _Stop
+        parent = self._open[-1] if self._open else None
+        if parent is not None and isinstance(parent.items, dict) and not parent.keyed:
+            self.report("invalid-yaml", "a mapping's key is not text", start, end, "quote it")
+            raise _Stop
+        items: Any = {} if isinstance(event, yaml.MappingStartEvent) else []
+        self._open.append(_Open(items, self._path(), start))
+
+    def _leave(self, end: int) -> None:
+        closed = self._open.pop()
+        # A block collection ends where the next token starts: behind blank lines and comments that are not its own.
+        end = closed.start + len(self.text[closed.start : end].rstrip())
+        self._place(closed.items, _Extent(closed.start, end))
+
+    def _scalar(self, event: yaml.ScalarEvent, start: int, end: int) -> None:
+        style = event.style or ""
+        extent = _Extent(start, max(end, start), style)
+        parent = self._open[-1] if self._open else None
+        plain = event.implicit[0] and event.tag is None and style == ""
+        value = self._resolve(event.value, extent) if plain else event.value
+        if parent is not None and isinstance(parent.items, dict) and not parent.keyed:
+            self._key(parent, value, event.value, extent)
+        else:
+            self._place(value, extent)
+
+    def _key(self, parent: _Open, value: object, written: str, extent: _Extent) -> None:
+        if written == "<<":
+            self.report("invalid-yaml", "`<<` is a merge key", *extent[:2], "write the keys out, or use `extends`")
+        elif not isinstance(value, str):
+            self.report("wrong-type", f"the key `{written}` is not text", *extent[:2], "quote it")
+        path = (*parent.path, written)
+        if written in parent.items:
+            first = span_of(self.file, self.text, *self.keys[path][:2])
+            self.report("duplicate-key", f"the key `{written}` stands in line {first.line} already", *extent[:2])
+        self.keys[path] = extent
+        parent.key, parent.keyed = written, True
+
+    def _path(self) -> KeyPath:
+        if not self._open:
+            return ()
+        parent = self._open[-1]
+        return (*parent.path, parent.key if isinstance(parent.items, dict) else len(parent.items))  # type: ignore[arg-type]  # a mapping's key is set before its value is placed
+
+    def _place(self, value: object, extent: _Extent) -> None:
+        path = self._path()
+        self.values[path] = extent
+        if not self._open:
+            self.data = value
+            return
+        parent = self._open[-1]
+        if isinstance(parent.items, dict):
+            if not parent.keyed:
+                raise _Stop  # an alias as a key, reported already
+            parent.items[parent.key] = value
+            parent.keyed = False
+        else:
+            parent.items.append(value)
+
+    def _resolve(self, written: str, extent: _Extent) -> object:
+        """Give a plain scalar its type, by the core schema."""
+        if written in _CONSTANTS:
+            return _CONSTANTS[written]
+        if len(written) > MAX_DIGITS and _INT.fullmatch(written):
+            self.report("invalid-yaml", f"an integer of more than {MAX_DIGITS} digits", *extent[:2])
+            return 0
+        if _INT.fullmatch(written):
+            return int(written)
+        if _OCTAL.fullmatch(written) or _HEX.fullmatch(written):
+            return int(written, 0)
+        return float(written) if _FLOAT.fullmatch(written) else written
+
+    def _unquoted(self, start: int) -> None:
+        line_end = self.text.find("\n", start)
+        written = self.text[start : line_end if line_end >= 0 else len(self.text)].split(" #")[0].rstrip()
+        advice = f"quote the template: '{written}'" if '"' in written else f'quote the template: "{written}"'
+        message = "a template that is not quoted is not text to YAML"
+        self.report("unquoted-template", message, start, start + len(written), advice)
+
+
+def _places(text: str, extent: _Extent) -> list[int]:
+    """Return, for each character of a scalar's value, the offset in the file at which it stands.
+
+    White space that YAML folds has no certain place; it gets that of the character before it.
+    """
+    start, end, style = extent
+    places: list[int] = []
+    if style in {"|", ">"}:
+        start = text.index("\n", start) + 1
+        return [i for i in range(start, end) if not _is_indent(text, i)]
+    if style:
+        start, end = start + 1, end - 1
+    at = start
+    while at < end:
+        places.append(at)
+        if style == "'" and text.startswith("''", at):
+            at += 2
+        elif style == '"' and (escape := _ESCAPE.match(text, at)):
+            at = escape.end()
+        elif text[at] in " \n" and (fold := re.compile(r" *\n\s*").match(text, at)):
+            at = fold.end()
+        else:
+            at += 1
+    return places
+
+
+def _is_indent(text: str, offset: int) -> bool:
+    return text[offset] == " " and not text[text.rfind("\n", 0, offset) + 1 : offset].strip()
+
+
+def _first_line(message: str) -> str:
+    return message.strip().split("\n", 1)[0]

@@ -1,0 +1,174 @@
+"""Variants: a template without its conditions, once for each way that they can turn out.
+
+Each variant is a flat sequence of texts and slots, with what is known of the fields when it applies: which are given,
+which are absent, which equal a literal. A template can be read back if every variant tells the value of each
+field that is given. Renderer and matcher are made from variants, so the two directions cannot drift apart.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from attrs import evolve, field, frozen
+
+from zarrange.diagnostics import Diagnostic
+from zarrange.language.charsets import segment_fault
+from zarrange.language.fields import BoolField, Field
+from zarrange.language.slots import Slot
+from zarrange.language.templates import Branch, Equals, Given, Text, Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from zarrange.diagnostics import Span
+    from zarrange.identifiers import Value
+
+__all__ = ["Piece", "Segment", "Variant", "check_variants", "unfold"]
+
+MAX_VARIANTS = 64
+
+Piece: TypeAlias = Text | Slot
+Segment: TypeAlias = tuple[Piece, ...]
+
+
+@frozen
+class Variant:
+    """One flat form of a template.
+
+    `given` has the fields that must have a value, `absent` those that must not; `equal` and `unequal` what is known of
+    the values.
+    """
+
+    pieces: tuple[Piece, ...] = ()
+    given: Mapping[str, Field] = field(factory=dict)
+    absent: frozenset[str] = frozenset()
+    equal: Mapping[str, Value] = field(factory=dict)
+    unequal: Mapping[str, tuple[Value, ...]] = field(factory=dict)
+
+    @property
+    def written(self) -> frozenset[str]:
+        """The fields whose values stand in the path."""
+        return frozenset(piece.field.name for piece in self.pieces if isinstance(piece, Slot))
+
+    def segments(self) -> list[Segment]:
+        """Return the pieces of each path segment; a slot of several segments stands in one."""
+        segments: list[list[Piece]] = [[]]
+        for piece in self.pieces:
+            if isinstance(piece, Slot):
+                segments[-1].append(piece)
+                continue
+            first, *others = piece.text.split("/")
+            segments[-1] += [evolve(piece, text=first)] if first else []
+            segments += [[evolve(piece, text=other)] if other else [] for other in others]
+        return [tuple(segment) for segment in segments]
+
+    def halves(self) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
+        """Return the pieces before and behind the boundary; all are before where there is none."""
+        for at, piece in enumerate(self.pieces):
+            if isinstance(piece, Text) and piece.boundary:
+                return self.pieces[:at], self.pieces[at + 1 :]
+        return self.pieces, ()
+
+    def with_piece(self, piece: Piece) -> Variant:
+        """Return this variant, going on with `piece`."""
+        if isinstance(piece, Slot):
+            given = {**self.given, piece.field.name: piece.field}
+            return evolve(self, pieces=(*self.pieces, piece), given=given)
+        return evolve(self, pieces=(*self.pieces, piece))
+
+
+class TooManyVariants(Exception):  # noqa: N818 - turned into a diagnostic by whoever knows the template
+    """A template has more conditions than anybody could keep in mind."""
+
+
+def unfold(tree: Tree) -> list[Variant]:
+    """Return the variants of a checked tree. Raises `TooManyVariants`."""
+    return list(_unfold(tree, Variant(), [MAX_VARIANTS * 4]))
+
+
+def _unfold(tree: Tree, so_far: Variant, budget: list[int]) -> Iterator[Variant]:
+    for at, node in enumerate(tree):
+        if isinstance(node, Branch):
+            for holds, known in _outcomes(node.condition, so_far):
+                budget[0] -= 1
+                if budget[0] < 0:
+                    raise TooManyVariants
+                chosen = node.then if holds else node.otherwise
+                yield from _unfold((*chosen, *tree[at + 1 :]), known, budget)
+            return
+        if isinstance(node, Slot) and node.field.name in so_far.absent:
+            return  # rendering would raise: the field is needed here
+        so_far = so_far.with_piece(node)
+    yield so_far
+
+
+def _outcomes(condition: Given | Equals, known: Variant) -> Iterator[tuple[bool, Variant]]:
+    """The ways that a condition can turn out, given what is known, and what is known then."""
+    name = condition.field.name
+    if isinstance(condition, Given):
+        if name not in known.absent:
+            yield True, evolve(known, given={**known.given, name: condition.field})
+        if name not in known.given:
+            yield False, evolve(known, absent=known.absent | {name})
+        return
+    if name in known.absent:
+        return  # comparing a missing value raises
+    known = evolve(known, given={**known.given, name: condition.field})
+    settled = known.equal.get(name)
+    ruled_out = known.unequal.get(name, ())
+    if settled is not None:
+        yield settled == condition.value, known
+        return
+    if condition.value not in ruled_out:
+        yield True, evolve(known, equal={**known.equal, name: condition.value})
+        ruled_out = (*ruled_out, condition.value)
+    possible = _possible(condition.field)
+    left = None if possible is None else [value for value in possible if value not in ruled_out]
+    if left is None or len(left) > 1:
+        yield False, evolve(known, unequal={**known.unequal, name: ruled_out})
+    elif left:
+        yield False, evolve(known, equal={**known.equal, name: left[0]})
+
+
+def _possible(field: Field) -> tuple[Value, ...] | None:
+    """All values that a field can have, where they can be counted."""
+    if field.choices is not None:
+        return field.choices
+    return (True, False) if isinstance(field, BoolField) else None
+
+
+def check_variants(variants: list[Variant], span: Span, report: Callable[[Diagnostic], None]) -> None:
+    """Report what keeps a template from being read back, or from giving a proper path."""
+    seen: set[tuple[object, ...]] = set()
+    for variant in variants:
+        for name in variant.given:
+            if name not in variant.written and name not in variant.equal:
+                message = f"the value of `{name}` does not stand in the path everywhere that it is given"
+                advice = f"write `{{{{ {name} }}}}` in the branch where it is defined"
+                _once(seen, Diagnostic("irreversible-template", message, span, advice), report)
+        _check_segments(variant, seen, report)
+
+
+def _check_segments(variant: Variant, seen: set[tuple[object, ...]], report: Callable[[Diagnostic], None]) -> None:
+    segments = variant.segments()
+    spans = [piece.span for piece in variant.pieces]
+    for at, segment in enumerate(segments):
+        if not segment:
+            where = "begins" if at == 0 else "ends" if at == len(segments) - 1 else None
+            message = f"the path {where} with `/`" if where else "the path has an empty segment"
+            near = [piece.span for one in segments[max(at - 1, 0) : at + 2] for piece in one] or spans
+            advice = "paths are relative: leave the `/` out" if at == 0 else "write one `/` between two segments"
+            _once(seen, Diagnostic("unsafe-segment", message, near[0], advice), report)
+        elif all(isinstance(piece, Text) for piece in segment):
+            text = "".join(piece.text for piece in segment if isinstance(piece, Text))
+            if fault := segment_fault(text):
+                message = f"the segment `{text}` is no proper name: {fault}"
+                _once(seen, Diagnostic("unsafe-segment", message, segment[0].span), report)
+
+
+def _once(seen: set[tuple[object, ...]], finding: Diagnostic, report: Callable[[Diagnostic], None]) -> None:
+    """Variants share most of their pieces: what is wrong with a piece is said once."""
+    key = (finding.rule, finding.message, finding.span)
+    if key not in seen:
+        seen.add(key)
+        report(finding)

@@ -1,0 +1,228 @@
+"""Local folders: what a node is, and taking one out of a folder without ever leaving that folder.
+
+Every step from a root down is taken by a descriptor that is held open and with `O_NOFOLLOW`, so that no symlink leads
+out, not even one that is swapped in meanwhile. Nothing here knows layouts or identifiers. POSIX only.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import secrets
+import shutil
+import stat
+from contextlib import ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING, Literal
+
+from zarrange.errors import LeftoverError, NotFoundError, NotInStoreError, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+__all__ = ["NodeType", "check_array", "check_no_node_inside", "check_way", "leaving_no_trace", "node_type", "take_out"]
+
+NodeType = Literal["array", "group"]
+
+METADATA = frozenset({"zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata"})
+"""The names that zarr gives to metadata."""
+_NODE_METADATA = frozenset({"zarr.json", ".zarray", ".zgroup"})
+_CHUNK = re.compile(r"c|\d+(?:\.\d+)*|c(?:\.\d+)+|.*\.partial")
+"""What else stands in an array's folder: chunks, folders of chunks, and left-overs of interrupted writes."""
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+TRASH = (".zarrange", "trash")
+
+
+def node_type(folder: str | int) -> NodeType | None:
+    """Return what sort of zarr node a folder (a path or a descriptor) is, or `None` if it has no metadata.
+
+    Raises `StoreError` for metadata that cannot be read: unreadable is not absent.
+    """
+    try:
+        content = _read(folder, "zarr.json")
+    except FileNotFoundError:
+        return next((kind for name, kind in _OLD.items() if _has(folder, name)), None)
+    try:
+        found = json.loads(content)["node_type"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise StoreError(f"the zarr.json of {_shown(folder)} is damaged: {error!r}") from error
+    if found not in ("array", "group"):
+        raise StoreError(f"the zarr.json of {_shown(folder)} is damaged: its node_type is {found!r}")
+    return found  # type: ignore[no-any-return]  # one of the two
+
+
+_OLD: dict[str, NodeType] = {".zarray": "array", ".zgroup": "group"}
+
+
+def _read(folder: str | int, name: str) -> bytes:
+    base, path = (folder, name) if isinstance(folder, int) else (None, os.path.join(folder, name))
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=base)
+    except NotADirectoryError:
+        raise FileNotFoundError(errno.ENOENT, "not a folder", path) from None
+    with open(descriptor, "rb") as file:
+        return file.read()
+
+
+def _has(folder: str | int, name: str) -> bool:
+    base, path = (folder, name) if isinstance(folder, int) else (None, os.path.join(folder, name))
+    try:
+        os.stat(path, dir_fd=base, follow_symlinks=False)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
+def _shown(folder: str | int) -> str:
+    return repr(folder) if isinstance(folder, str) else "the folder"
+
+
+def check_way(root: str, segments: Sequence[str]) -> None:
+    """Refuse to write behind a symlink, below an array or through a file. What does not exist yet is fine.
+
+    Raises `NotInStoreError`.
+    """
+    path = root
+    for segment in segments:
+        path = os.path.join(path, segment)
+        try:
+            mode = os.lstat(path).st_mode
+        except FileNotFoundError:
+            return
+        if stat.S_ISLNK(mode):
+            raise NotInStoreError(f"{path!r} is a symlink; a store's root may be one, what is below may not")
+        if not stat.S_ISDIR(mode):
+            raise NotInStoreError(f"{path!r} is a file, not a folder")
+        if node_type(path) == "array":
+            raise NotInStoreError(f"{path!r} is an array; what is written below it would lie among its chunks")
+
+
+@contextmanager
+def leaving_no_trace(root: str, segments: Sequence[str]) -> Iterator[None]:
+    """Take back a node that is half made when the body raises, and the folders that were made for it.
+
+    Nothing may be at `segments` when the body begins. Folders that have got something else in them meanwhile, such as
+    groups that were made on the way, stay.
+    """
+    ways = [os.path.join(root, *segments[:length]) for length in range(len(segments) + 1)]
+    made = [way for way in ways if not os.path.lexists(way)]
+    try:
+        yield
+    except BaseException:
+        with suppress(StoreError, OSError):
+            take_out(root, segments, None)
+        for way in reversed(made):
+            with suppress(OSError):
+                os.rmdir(way)
+        raise
+
+
+def check_array(folder: int) -> None:
+    """Refuse a folder that is not an array, or that holds something else than the array. Raises `NotInStoreError`."""
+    if node_type(folder) != "array":
+        raise NotInStoreError("it is not an array")
+    for name in sorted(os.listdir(folder)):
+        if name not in METADATA and not _CHUNK.fullmatch(name):
+            raise NotInStoreError(f"{name!r} in its folder is not part of the array; it would be lost with it")
+    check_no_node_inside(folder)
+
+
+def check_no_node_inside(folder: int) -> None:
+    """Refuse a folder with another zarr node somewhere inside. Raises `NotInStoreError`."""
+    for where, _, files, _ in os.fwalk(".", dir_fd=folder, onerror=_raise):
+        if where != "." and not _NODE_METADATA.isdisjoint(files):
+            raise NotInStoreError(f"{where.removeprefix('./')!r} inside is another zarr node; it would be lost with it")
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def take_out(root: str, segments: Sequence[str], check: Callable[[int], None] | None) -> None:
+    """Remove what is at `segments` below `root`: rename it aside, out of sight at once, then delete it.
+
+    A folder is handed to `check` first, which may refuse. Raises `NotFoundError`; `NotInStoreError` where the way
+    passes a symlink; `LeftoverError` where deleting failed after the renaming.
+    """
+    if not shutil.rmtree.avoids_symlink_attacks:  # pragma: no cover - not on POSIX
+        raise StoreError("this system has no way to remove a folder without following symlinks")
+    with ExitStack() as stack:
+        top = _open(stack, root, None)
+        folder = top
+        for at, segment in enumerate(segments[:-1]):
+            folder = _step(stack, folder, segment, os.path.join(root, *segments[: at + 1]))
+        shown = os.path.join(root, *segments)
+        name = segments[-1]
+        before = _status(folder, name, shown)
+        if stat.S_ISDIR(before.st_mode) and check is not None:
+            check(_step(stack, folder, name, shown))
+        with _trash(stack, top) as trash:
+            aside = f"{secrets.token_hex(8)}"
+            os.rename(name, aside, src_dir_fd=folder, dst_dir_fd=trash)
+            after = os.stat(aside, dir_fd=trash, follow_symlinks=False)
+            if (after.st_dev, after.st_ino) != (before.st_dev, before.st_ino):
+                os.rename(aside, name, src_dir_fd=trash, dst_dir_fd=folder)
+                raise NotInStoreError(f"{shown!r} was replaced while it was being removed; it is as it was")
+            _delete(trash, aside, os.path.join(root, *TRASH, aside), is_folder=stat.S_ISDIR(before.st_mode))
+
+
+def _delete(trash: int, name: str, shown: str, *, is_folder: bool) -> None:
+    try:
+        if is_folder:
+            shutil.rmtree(name, dir_fd=trash)
+        else:
+            os.unlink(name, dir_fd=trash)
+    except OSError as error:
+        raise LeftoverError(f"removed, but what is left of it in {shown!r} could not be deleted: {error}") from error
+
+
+@contextmanager
+def _trash(stack: ExitStack, top: int) -> Iterator[int]:
+    """The folder for what is renamed aside; it is there only as long as it is needed."""
+    folders = [top]
+    for name in TRASH:
+        try:
+            os.mkdir(name, dir_fd=folders[-1])
+        except FileExistsError:
+            pass
+        folders.append(_step(stack, folders[-1], name, "/".join(TRASH)))
+    try:
+        yield folders[-1]
+    finally:
+        for name, folder in zip(reversed(TRASH), reversed(folders[:-1]), strict=True):
+            try:
+                os.rmdir(name, dir_fd=folder)
+            except OSError:
+                break  # somebody else's left-over, or already gone
+
+
+def _status(folder: int, name: str, shown: str) -> os.stat_result:
+    try:
+        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        raise NotFoundError(errno.ENOENT, "nothing is there", shown) from None
+    if stat.S_ISLNK(status.st_mode):
+        raise NotInStoreError(f"{shown!r} is a symlink")
+    return status
+
+
+def _step(stack: ExitStack, folder: int, name: str, shown: str) -> int:
+    """Open a folder inside an open one, without following a symlink."""
+    if not stat.S_ISDIR(_status(folder, name, shown).st_mode):
+        raise NotInStoreError(f"{shown!r} is not a folder")
+    return _open(stack, name, folder, shown)
+
+
+def _open(stack: ExitStack, path: str, folder: int | None, shown: str | None = None) -> int:
+    flags = _FOLDER if folder is not None else _FOLDER & ~os.O_NOFOLLOW  # the root itself may be a symlink
+    try:
+        descriptor = os.open(path, flags, dir_fd=folder)
+    except FileNotFoundError:
+        raise NotFoundError(errno.ENOENT, "nothing is there", shown or path) from None
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENOTDIR):
+            raise NotInStoreError(f"{shown or path!r} is a symlink, or not a folder") from None
+        raise
+    stack.callback(os.close, descriptor)
+    return descriptor

@@ -1,0 +1,206 @@
+"""Store: a layout applied to a root folder. Identifies, creates, opens and removes artifacts.
+
+What a store takes is an identifier or a key of its own layout, below its own root: anything else is a `NotInStoreError`
+before anything is touched. zarr is imported where arrays are touched, and only there.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from attrs import evolve
+
+from zarrange.errors import AlreadyExistsError, NotFoundError, NotInStoreError, StoreError
+from zarrange.identifiers import ArrayIdentifier, ContainerIdentifier, FileIdentifier, GroupIdentifier, Identifier, Key
+from zarrange.language.layout import Layout
+from zarrange.stores.local import NodeType, check_array, check_way, leaving_no_trace, node_type, take_out
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zarrange.language.kinds import Kind
+
+__all__ = ["Artifact", "Store"]
+
+Artifact: TypeAlias = Identifier | Key
+"""What names an artifact of a store."""
+
+
+_ARTICLE: dict[NodeType, str] = {"array": "an array", "group": "a group"}
+
+
+class Store:
+    """A layout applied to a local folder.
+
+    `root` may be relative (to the working directory at this moment) or start with `~`, and need not exist yet;
+    `layout` is a `Layout`, the name of a shipped one, or a path.
+    """
+
+    def __init__(self, root: str | os.PathLike[str], layout: str | os.PathLike[str] | Layout) -> None:
+        written = os.fspath(root)
+        if "://" in written:
+            raise ValueError("a store's root is a local folder; URLs are not supported")
+        if not written:
+            raise ValueError("a store's root is empty; for the working directory, write `.`")
+        self.root = os.path.abspath(os.path.expanduser(written))
+        self.layout = layout if isinstance(layout, Layout) else Layout.load(layout)
+
+    def __repr__(self) -> str:
+        return f"Store({self.root!r}, layout={self.layout.name!r})"
+
+    def identifier(self, kind: str, /, **values: object) -> Identifier:
+        """Return the identifier of a kind's values, below the root. Raises what `Layout.render` raises."""
+        return self._rooted(self.layout.render(kind, **values))
+
+    def key(self, identifier: Identifier) -> Key:
+        """Return the key of an identifier below the root.
+
+        Raises `NotInStoreError` where the layout has no such path, `AmbiguousPathError` where it has several.
+        """
+        found = self.layout.match(self._relative(identifier))
+        if found is None:
+            raise NotInStoreError(f"{identifier.path!r} is no path of the layout `{self.layout.name}`")
+        return found
+
+    def create(self, artifact: Artifact, **options: Any) -> Any:
+        """Create an artifact, and return it open for writing.
+
+        An array takes the options of `zarr.create_array` (`shape` and `dtype`, or `data`; `chunks`, …) and is returned as
+        a `zarr.Array`; the groups above it, up to its container, are made where they are missing. A group or a
+        container is returned as a `zarr.Group`, a file as a binary file object. Raises `AlreadyExistsError` where
+        something is there: nothing is ever overwritten.
+        """
+        identifier, kind = self._resolve(artifact)
+        segments = self._segments(identifier)
+        check_way(self.root, segments[:-1])
+        self._check_free(identifier)
+        if isinstance(identifier, FileIdentifier):
+            if options:
+                raise TypeError(f"a file takes no options, but {', '.join(options)} given")
+            os.makedirs(os.path.dirname(identifier.path), exist_ok=True)
+            return open(identifier.path, "xb")
+        import zarr
+
+        if refused := options.keys() & {"store", "name", "overwrite", "zarr_format"}:
+            raise TypeError(f"{', '.join(sorted(refused))} cannot be given: the layout decides where and how")
+        options["zarr_format"] = kind.zarr_format
+        with leaving_no_trace(self.root, segments):
+            if isinstance(identifier, ArrayIdentifier):
+                return zarr.create_array(identifier.container, name=identifier.dataset, **options)
+            if isinstance(identifier, GroupIdentifier):
+                return zarr.create_group(identifier.container, path=identifier.dataset, **options)
+            return zarr.create_group(identifier.container, **options)
+
+    def open(self, artifact: Artifact, mode: str = "r") -> Any:
+        """Open an artifact that exists: an array or a group of zarr, or a binary file.
+
+        `mode` is `"r"`, or `"r+"` to write into it. Raises `NotFoundError`, and `StoreError` where something else is there.
+        """
+        if mode not in {"r", "r+"}:
+            raise ValueError(f"mode is {mode!r}; it is 'r' or 'r+' ('create' makes what does not exist)")
+        identifier, kind = self._resolve(artifact)
+        if not self._is_there(identifier):
+            raise NotFoundError(errno.ENOENT, f"there is no {kind.sort}", identifier.path)
+        if isinstance(identifier, FileIdentifier):
+            return open(identifier.path, f"{mode}b")
+        import zarr
+
+        if isinstance(identifier, ArrayIdentifier):
+            return zarr.open_array(identifier.container, path=identifier.dataset, mode=mode)
+        if isinstance(identifier, GroupIdentifier):
+            return zarr.open_group(identifier.container, path=identifier.dataset, mode=mode)
+        return zarr.open_group(identifier.container, mode=mode)
+
+    def exists(self, artifact: Artifact) -> bool:
+        """Return whether an artifact is there. Raises `StoreError` where something else is, or it cannot be told."""
+        identifier, _ = self._resolve(artifact)
+        return self._is_there(identifier)
+
+    def remove(self, artifact: Artifact, *, recursive: bool = False) -> None:
+        """Remove an artifact: an array's own folder or a file, and nothing else.
+
+        A container or a group goes with all that is in it, and only if `recursive` says so. The artifact is out of sight
+        at once; whoever holds it open may lose what they are reading. Raises `NotFoundError`; `NotInStoreError` for
+        what is not of this store, lies behind a symlink, is not what the identifier says, or holds something
+        else; `LeftoverError` where it is out of sight but could not be deleted.
+        """
+        identifier, kind = self._resolve(artifact)
+        is_array = isinstance(identifier, ArrayIdentifier)
+        if not recursive and not is_array and not isinstance(identifier, FileIdentifier):
+            raise NotInStoreError(f"{identifier.path!r} is a {kind.sort}; to remove it with all that is in it, say recursive=True")
+        if isinstance(identifier, FileIdentifier) and os.path.isdir(identifier.path):
+            raise NotInStoreError(f"{identifier.path!r} is a folder, not a file")
+        try:
+            take_out(self.root, self._segments(identifier), check_array if is_array else None)
+        except NotInStoreError as error:
+            raise NotInStoreError(f"cannot remove {identifier.path!r}: {error}") from None
+
+    # --- identifiers and paths ---------------------------------------------------------------------------------------
+
+    def _resolve(self, artifact: Artifact) -> tuple[Identifier, Kind]:
+        """Return the identifier of an artifact of this store, with its kind (one of them, if the layout allows clashes)."""
+        if isinstance(artifact, Key):
+            return self.identifier(artifact.kind, **artifact.values), self.layout.kind(artifact.kind)
+        if not isinstance(artifact, ArrayIdentifier | ContainerIdentifier | FileIdentifier | GroupIdentifier):
+            raise TypeError(f"expected an identifier or a key, got {type(artifact).__name__}")
+        readings = self.layout.matches(self._relative(artifact))
+        if not readings:
+            raise NotInStoreError(f"{artifact.path!r} is no path of the layout `{self.layout.name}`")
+        return artifact, self.layout.kind(readings[0].kind)
+
+    def _rooted(self, identifier: Identifier) -> Identifier:
+        if isinstance(identifier, FileIdentifier):
+            return FileIdentifier(f"{self.root}/{identifier.path}")
+        return evolve(identifier, container=f"{self.root}/{identifier.container}")
+
+    def _relative(self, identifier: Identifier) -> Identifier:
+        """Return an identifier relative to the root. Raises `NotInStoreError`."""
+        prefix = self.root.rstrip("/") + "/"
+        place = identifier.path if isinstance(identifier, FileIdentifier) else identifier.container
+        inner = place.removeprefix(prefix)
+        if not place.startswith(prefix) or not inner:
+            raise NotInStoreError(f"{place!r} is not below the store's root {self.root!r}")
+        if isinstance(identifier, FileIdentifier):
+            return FileIdentifier(inner)
+        return evolve(identifier, container=inner)
+
+    def _segments(self, identifier: Identifier) -> Sequence[str]:
+        return self._relative(identifier).path.split("/")
+
+    # --- what is there -----------------------------------------------------------------------------------------------
+
+    def _is_there(self, identifier: Identifier) -> bool:
+        if isinstance(identifier, FileIdentifier):
+            if os.path.isdir(identifier.path):
+                raise StoreError(f"{identifier.path!r} is a folder, not a file")
+            return _exists(identifier.path)
+        if not _exists(identifier.path):
+            return False
+        found = node_type(identifier.path)
+        wanted: NodeType = "array" if isinstance(identifier, ArrayIdentifier) else "group"
+        if found is not None and found != wanted:
+            raise StoreError(f"{identifier.path!r} is {_ARTICLE[found]}, not {_ARTICLE[wanted]}")
+        return found is not None
+
+    def _check_free(self, identifier: Identifier) -> None:
+        path = identifier.path
+        if not os.path.lexists(path):
+            return
+        if isinstance(identifier, FileIdentifier) or not os.path.isdir(path) or os.path.islink(path):
+            raise AlreadyExistsError(errno.EEXIST, "something is there already", path)
+        found = node_type(path)
+        if found is not None:
+            raise AlreadyExistsError(errno.EEXIST, f"there is {_ARTICLE[found]} already", path)
+        if isinstance(identifier, ArrayIdentifier) and os.listdir(path):
+            raise AlreadyExistsError(errno.EEXIST, "there is a folder with something in it already", path)
+
+
+def _exists(path: str) -> bool:
+    """Whether a path exists; where that cannot be told (no permission, say), the error goes up."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
