@@ -1,7 +1,7 @@
 """The command line: `zarrange check | render | match`.
 
-Exit status 0 is clean, 1 means findings (or a path that no kind has), 2 that the command was called wrongly. Everything that
-costs time is imported by the command that needs it: `--help` must come at once.
+Exit status 0 is clean, 1 means findings (or a path that no kind has), 2 that the command was called wrongly.
+Everything that costs time is imported by the command that needs it: `--help` must come at once.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from zarrange.diagnostics import Diagnostic
     from zarrange.errors import LayoutError
     from zarrange.language.layout import Layout
 
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read our output has seen enough. Nothing may be flushed into the closed pipe on the way out.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         status = CLEAN
     sys.exit(status)
 
@@ -67,7 +68,9 @@ class _Version(argparse.Action):
         parser.exit(message=f"zarrange {__version__}\n")
 
 
-def _command(commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, run: object, about: str) -> argparse.ArgumentParser:
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, run: object, about: str
+) -> argparse.ArgumentParser:
     command = commands.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.", allow_abbrev=False)
     command.add_argument("--format", choices=["text", "json"], default="text", help="text for people, or stable JSON")
     command.set_defaults(run=run)
@@ -79,7 +82,7 @@ def _check(options: argparse.Namespace) -> int:
     from zarrange.language.layout import Layout
     from zarrange.report import diagnostics_as_json, diagnostics_as_text
 
-    found = []
+    found: list[Diagnostic] = []
     for file in options.files:
         try:
             found += Layout.load(file).check()
@@ -117,7 +120,9 @@ def _match(options: argparse.Namespace) -> int:
     layout = _layout(options.layout)
     readings = {path: layout.matches(path) for path in options.paths}
     if options.format == "json":
-        print(json.dumps([{"path": path, "keys": unstructure(list(keys))} for path, keys in readings.items()], indent=2))
+        print(
+            json.dumps([{"path": path, "keys": unstructure(list(keys))} for path, keys in readings.items()], indent=2)
+        )
     for path, keys in readings.items() if options.format == "text" else ():
         for key in keys:
             print(f"{printable(path)}: {printable(str(key))}")

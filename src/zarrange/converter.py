@@ -11,7 +11,7 @@ import datetime
 import json
 import math
 from types import UnionType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, Union, get_args, get_origin
 
 import attrs
 from cattrs import Converter
@@ -128,7 +128,7 @@ def _problems(error: BaseException, path: KeyPath) -> Iterator[Problem]:
     if isinstance(error, ClassValidationError | IterableValidationError):
         located, others = error.group_exceptions()
         for inner, note in located:
-            step = note.index if isinstance(error, IterableValidationError) else note.name
+            step: str | int = getattr(note, "index" if isinstance(error, IterableValidationError) else "name")
             if isinstance(inner, KeyError) and isinstance(error, ClassValidationError):
                 yield Problem(path, "missing-key", f"`{step}` is missing")
             else:
@@ -181,7 +181,8 @@ _NAMES: dict[type, str] = {
 
 
 def _is_scalar_union(target: Any) -> bool:
-    return get_origin(target) in (Union, UnionType) and set(get_args(target)) <= set(_NAMES)
+    origin: Any = get_origin(target)
+    return origin in (Union, UnionType) and set(get_args(target)) <= set(_NAMES)
 
 
 def _read_scalar(value: object, target: Any) -> object:
@@ -190,6 +191,11 @@ def _read_scalar(value: object, target: Any) -> object:
         return value
     wanted = [_NAMES[one] for one in members if one is not type(None)]
     raise _Mismatch(f"expected {' or '.join(wanted)}, got {describe(value)}")
+
+
+def _is_literal(target: Any) -> bool:
+    origin: Any = get_origin(target)
+    return origin is Literal
 
 
 def _read_literal(value: object, target: Any) -> object:
@@ -213,7 +219,9 @@ def _value_from_json(value: object, _: object) -> object:
             if read.isoformat() == text:
                 return read
             raise _Mismatch(f"{text!r} is not the ISO form of a {tag}, which is {read.isoformat()!r}")
-    raise _Mismatch(f'expected text, a number, a truth value, {{"date": …}} or {{"datetime": …}}, got {describe(value)}')
+    raise _Mismatch(
+        f'expected text, a number, a truth value, {{"date": …}} or {{"datetime": …}}, got {describe(value)}'
+    )
 
 
 def _value_to_json(value: Value) -> object:
@@ -247,70 +255,66 @@ def _is_tagged_union(target: Any) -> bool:
     return len(members) > 1 and set(members) <= set(TAGS.values())
 
 
-def _make() -> Converter:
-    made = Converter(forbid_extra_keys=True, detailed_validation=True)
+# --- hooks: what the converter does with each type -------------------------------------------------------------------
 
-    def fields_of(target: type) -> Callable[[Any, Any], Any]:
-        return make_dict_structure_fn(target, made, _cattrs_forbid_extra_keys=True, _cattrs_detailed_validation=True)
-
-    def read_class(target: type) -> Callable[[Any, Any], Any]:
-        fill = fields_of(target)
-
-        def hook(value: object, _: object) -> object:
-            if not isinstance(value, dict):
-                raise _Mismatch(f"expected a mapping, got {describe(value)}")
-            return fill(value, target)
-
-        return hook
-
-    def read_list(target: Any) -> Callable[[Any, Any], Any]:
-        fill = list_structure_factory(target, made)
-        finish = tuple if get_origin(target) is tuple else list
-
-        def hook(value: object, _: object) -> object:
-            # Text is iterable, but it is not a list of characters.
-            if not isinstance(value, list | tuple):
-                raise _Mismatch(f"expected a list, got {describe(value)}")
-            return finish(fill(value, target))
-
-        return hook
-
-    def read_mapping(target: Any) -> Callable[[Any, Any], Any]:
-        fill = mapping_structure_factory(target, made)
-
-        def hook(value: object, _: object) -> object:
-            if not isinstance(value, dict):
-                raise _Mismatch(f"expected a mapping, got {describe(value)}")
-            return fill(value)
-
-        return hook
-
-    def read_union(target: Any) -> Callable[[Any, Any], Any]:
-        tags = [tag for tag, cls in TAGS.items() if cls in get_args(target)]
-
-        def hook(value: object, _: object) -> object:
-            return made.structure(value, TAGS[_untagged(value, tags)[0]])
-
-        return hook
-
-    def tag_class(tag: str, cls: type, write: Callable[[Any], dict[str, Any]]) -> None:
-        fill = fields_of(cls)
-        made.register_unstructure_hook(cls, lambda instance: {"type": tag, **write(instance)})
-        made.register_structure_hook(cls, lambda value, _: fill(_untagged(value, [tag])[1], cls))
-
-    for expected in (str, int, bool):
-        made.register_structure_hook(expected, _strict(expected, _NAMES[expected]))
-    made.register_structure_hook(float, _number)
-    made.register_structure_hook_func(_is_scalar_union, _read_scalar)
-    made.register_structure_hook_func(lambda target: get_origin(target) is Literal, _read_literal)
-    made.register_structure_hook(Value, _value_from_json)
-    made.register_structure_hook_factory(attrs.has, read_class)
-    made.register_structure_hook_factory(is_sequence, read_list)
-    made.register_structure_hook_factory(is_mapping, read_mapping)
-    made.register_structure_hook_factory(_is_tagged_union, read_union)
-    for tag, cls in TAGS.items():
-        tag_class(tag, cls, _key_to_json if cls is Key else make_dict_unstructure_fn(cls, made))
-    return made
+Hook: TypeAlias = "Callable[[Any, Any], Any]"
 
 
-converter = _make()
+def _fill(target: Any) -> Hook:
+    return make_dict_structure_fn(target, converter, _cattrs_forbid_extra_keys=True, _cattrs_detailed_validation=True)
+
+
+def _checked(hook: Callable[[Any], Any], expected: type | UnionType, name: str) -> Hook:
+    """A hook that refuses what is not of the expected type, before cattrs would iterate over it."""
+
+    def checked(value: object, _: object) -> object:
+        if not isinstance(value, expected):
+            raise _Mismatch(f"expected {name}, got {describe(value)}")
+        return hook(value)
+
+    return checked
+
+
+def _class_hook(target: type) -> Hook:
+    fill = _fill(target)
+    return _checked(lambda value: fill(value, target), dict, "a mapping")
+
+
+def _mapping_hook(target: Any) -> Hook:
+    fill: Callable[[Any], Any] = mapping_structure_factory(target, converter)
+    return _checked(fill, dict, "a mapping")
+
+
+def _list_hook(target: Any) -> Hook:
+    fill = list_structure_factory(target, converter)
+    finish = tuple if get_origin(target) is tuple else list
+    # Text is iterable, but it is not a list of characters.
+    return _checked(lambda value: finish(fill(value, target)), list | tuple, "a list")
+
+
+def _union_hook(target: Any) -> Hook:
+    tags = [tag for tag, cls in TAGS.items() if cls in get_args(target)]
+    return lambda value, _: converter.structure(value, TAGS[_untagged(value, tags)[0]])
+
+
+def _tag_class(tag: str, cls: type, write: Callable[[Any], Any]) -> None:
+    fill = _fill(cls)
+    converter.register_unstructure_hook(cls, lambda instance: {"type": tag, **write(instance)})
+    converter.register_structure_hook(cls, lambda value, _: fill(_untagged(value, [tag])[1], cls))
+
+
+converter = Converter(forbid_extra_keys=True, detailed_validation=True)
+"""Strict both ways; `structure` and `unstructure` are its public face."""
+
+for _type in (str, int, bool):
+    converter.register_structure_hook(_type, _strict(_type, _NAMES[_type]))
+converter.register_structure_hook(float, _number)
+converter.register_structure_hook_func(_is_scalar_union, _read_scalar)
+converter.register_structure_hook_func(_is_literal, _read_literal)
+converter.register_structure_hook(Value, _value_from_json)
+converter.register_structure_hook_factory(attrs.has, _class_hook)
+converter.register_structure_hook_factory(is_sequence, _list_hook)
+converter.register_structure_hook_factory(is_mapping, _mapping_hook)
+converter.register_structure_hook_factory(_is_tagged_union, _union_hook)
+for _name, _class in TAGS.items():
+    _tag_class(_name, _class, _key_to_json if _class is Key else make_dict_unstructure_fn(_class, converter))

@@ -84,7 +84,7 @@ class ArrayStore(ABC):
 
     @abstractmethod
     def best_validation_array(self, run_name: str, criterion: str, index: object = None) -> LocalArrayIdentifier:
-        """Return where the best validation output by `criterion` is; `index` names the dataset, if there are several."""
+        """Return where the best output by `criterion` is; `index` names the dataset, where there are several."""
 
     @abstractmethod
     def validation_prediction_array(self, run_name: str, iteration: int, dataset: object) -> LocalArrayIdentifier:
@@ -118,9 +118,9 @@ class ArrayStore(ABC):
 class LocalArrayStore(ArrayStore):
     """DaCapo's `LocalArrayStore`, with the paths from a layout.
 
-    `basedir` is a path (relative, or with `~`) or a `UPath`; `layout` the name or path of a layout with DaCapo's kinds and
-    fields, or a `Layout`. With `must_exist`, a container that does not exist is a `ValueError`. Names are `str()` of
-    what is given; a name that does not fit the layout is a `FieldError`, which is a `ValueError`.
+    `basedir` is a path (relative, or with `~`) or a `UPath`; `layout` the name or path of a layout with DaCapo's kinds
+    and fields, or a `Layout`. With `must_exist`, a container that does not exist is a `ValueError`. Names are `str()`
+    of what is given; a name that does not fit the layout is a `FieldError`, which is a `ValueError`.
     """
 
     def __init__(
@@ -157,9 +157,7 @@ class LocalArrayStore(ArrayStore):
         self, run_name: str, iteration: int, parameters: object, dataset: object
     ) -> LocalArrayIdentifier:
         render = self._render["validation_output"]
-        return self._array(
-            render(run=run_name, iteration=iteration, dataset=str(dataset), parameters=str(parameters))
-        )
+        return self._array(render(run=run_name, iteration=iteration, dataset=str(dataset), parameters=str(parameters)))
 
     def validation_input_arrays(
         self, run_name: str, index: object = None
@@ -177,8 +175,8 @@ class LocalArrayStore(ArrayStore):
     def remove(self, array_identifier: LocalArrayIdentifier) -> None:
         """Remove an array from its container, which must be a local folder named `….zarr`.
 
-        One that does not exist is a logged warning. Raises `ValueError` for a dataset that is empty, `.`, absolute or climbs
-        with `..`, passes a symlink, is a group, or has another array inside: nothing is touched then.
+        One that does not exist is a logged warning. Raises `ValueError` for a dataset that is empty, `.`, absolute or
+        climbs with `..`, passes a symlink, is a group, or has another array inside: nothing is touched then.
         """
         container, dataset = array_identifier.container, array_identifier.dataset
         if not isinstance(container, os.PathLike):

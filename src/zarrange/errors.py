@@ -18,7 +18,7 @@ A value of the wrong Python type is a `ValueError` too, where it was given for a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,7 +89,7 @@ class AmbiguousPathError(ZarrangeError, ValueError):
 class StructureError(ZarrangeError, ValueError):
     """Data is not what was asked for. `problems` has one `Problem` for each finding."""
 
-    def __init__(self, problems: Sequence[object]) -> None:
+    def __init__(self, problems: Sequence[Any]) -> None:
         self.problems = tuple(problems)
         super().__init__(self.problems)
 

@@ -119,7 +119,9 @@ class _Assembler:
 
     def _names(self) -> Names:
         declared = {*self.document.fields, *self.document.fragments}
-        broken = (declared - self.fields.keys()) | self.broken.get("fields", set()) | self.broken.get("fragments", set())
+        broken = (
+            (declared - self.fields.keys()) | self.broken.get("fields", set()) | self.broken.get("fragments", set())
+        )
         names: Names
         fragments = {
             name: (lambda span, name=name: self._fragment(name, names, span)) for name in self.document.fragments
@@ -199,17 +201,18 @@ class _Assembler:
 
     def _container(self, path: KeyPath, name: str) -> Tree | None:
         """Return the tree of the container that a group or an array names."""
-        if name not in self.containers and name not in self.document.containers:
-            if name not in self.broken.get("containers", set()):
-                advice = similar(name, self.document.containers, "container")
-                message = f"`{name}` is not a declared container"
-                self._fault("unknown-container", message, self.located.span((*path, "container")), advice)
+        if name not in self.document.containers and name not in self.broken.get("containers", set()):
+            advice = similar(name, self.document.containers, "container")
+            message = f"`{name}` is not a declared container"
+            self._fault("unknown-container", message, self.located.span((*path, "container")), advice)
         return self.containers.get(name)
 
     # --- allow -------------------------------------------------------------------------------------------------------
 
     def _check_allow(self) -> None:
-        known = {name for section in _SECTIONS for name in (*getattr(self.document, section), *self.broken.get(section, ()))}
+        known = {
+            name for section in _SECTIONS for name in (*getattr(self.document, section), *self.broken.get(section, ()))
+        }
         for at, entry in enumerate(self.document.allow):
             if entry.rule not in PROVABLE:
                 message = f"`{entry.rule}` is not a finding that can be allowed"
@@ -221,4 +224,6 @@ class _Assembler:
                     self._fault("unknown-kind", f"`{kind}` is not a kind", span, similar(kind, known, "kind"))
             if not entry.because.strip():
                 span = self.located.span(("allow", at, "because"))
-                self._fault("undocumented-allow", "the finding is allowed without a reason", span, "say why it does no harm")
+                self._fault(
+                    "undocumented-allow", "the finding is allowed without a reason", span, "say why it does no harm"
+                )

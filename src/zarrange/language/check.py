@@ -14,7 +14,6 @@ from zarrange.errors import FieldError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from zarrange.identifiers import Identifier
     from zarrange.language.assembly import Assembly
     from zarrange.language.kinds import Example, Kind
 

@@ -63,9 +63,7 @@ def pattern(form: str) -> str:
 
 def encode(value: datetime.date, form: str) -> str:
     """Return `value` in the format `form`."""
-    return "".join(
-        one if isinstance(one, str) else f"{_part(value, one.name):0{one.digits}d}" for one in _pieces(form)
-    )
+    return "".join(one if isinstance(one, str) else f"{_part(value, one.name):0{one.digits}d}" for one in _pieces(form))
 
 
 def _part(value: datetime.date, name: str) -> int:
@@ -85,7 +83,8 @@ def decode(text: str, form: str) -> datetime.datetime:
         day = new_year.fromordinal(min(new_year.toordinal() + parts["day_of_year"] - 1, datetime.date.max.toordinal()))
     else:
         day = datetime.date(parts["year"], parts["month"], parts["day"])
-    return datetime.datetime.combine(day, datetime.time(*(parts.get(name, 0) for name in _TIME)))
+    hour, minute, second, microsecond = (parts.get(name, 0) for name in _TIME)
+    return datetime.datetime(day.year, day.month, day.day, hour, minute, second, microsecond)
 
 
 @lru_cache(256)

@@ -36,7 +36,7 @@ class Filter:
     name: str = field(validator=validators.matches_re(r"[a-z][a-z0-9_]*"))
     encode: Callable[..., str] = field(validator=validators.is_callable())
     decode: Callable[..., Any] = field(validator=validators.is_callable())
-    takes: frozenset[str] = field(default=frozenset({"str"}), converter=frozenset)
+    takes: frozenset[str] = frozenset({"str"})
     pattern: str | Callable[..., str] = "[^/]+"
     lossless: bool = False
     """Every value that the field takes comes back: rendering need not check it."""
@@ -109,7 +109,7 @@ def _unquote(text: str) -> str:
 
 
 BUILT_IN = (
-    Filter("pad", _pad, _unpad, {"int"}, _padded, lossless=True),
-    Filter("quote", _quote, _unquote, {"str", "path"}, _QUOTED, lossless=True),
-    Filter("date", dates.encode, dates.decode, {"date", "datetime"}, dates.pattern),
+    Filter("pad", _pad, _unpad, frozenset({"int"}), _padded, lossless=True),
+    Filter("quote", _quote, _unquote, frozenset({"str", "path"}), _QUOTED, lossless=True),
+    Filter("date", dates.encode, dates.decode, frozenset({"date", "datetime"}), dates.pattern),
 )

@@ -20,10 +20,11 @@ from zarrange.identifiers import (
 )
 from zarrange.language.fields import Field, Misfit
 from zarrange.language.renderer import compile_renderer
-from zarrange.language.variants import Variant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from zarrange.language.variants import Variant
 
 __all__ = ["IDENTIFIERS", "Example", "Kind", "Sort"]
 
@@ -78,17 +79,18 @@ class Kind:
         return IDENTIFIERS[self.sort]
 
     @cached_property
-    def renderer(self) -> Callable[..., Identifier]:
+    def renderer(self) -> Callable[..., Any]:
         """The function that takes the values by name and returns the identifier, relative to a root."""
         return compile_renderer(self.name, self.identifier, self.fields, self.variants)
 
     def render(self, values: Mapping[str, object]) -> Identifier:
         """Return the identifier of `values`, relative to a root. Raises `FieldError`."""
         try:
-            return self.renderer(**values)
+            identifier: Identifier = self.renderer(**values)
         except TypeError:
             self.refuse_unknown(values)
             raise
+        return identifier
 
     def key(self, values: Mapping[str, object]) -> Key:
         """Return the key of `values`, each in its plain form. Raises `FieldError`, as `render` does."""

@@ -1,8 +1,8 @@
 """All ways to split a text into literal texts and texts of regular languages, in linear time.
 
-The languages' automata run over the text side by side, one step a character, whatever the number of places at
-which a piece may begin; for each state it is kept from which states it was reached. Walking back from the end then meets
-no dead end, so the first ways cost no more than the text is long, however many there are in all.
+The languages' automata run over the text side by side, one step a character, whatever the number of places at which
+a piece may begin; for each state it is kept from which states it was reached. Walking back from the end then meets no
+dead end, so the first ways cost no more than the text is long, however many there are in all.
 """
 
 from __future__ import annotations

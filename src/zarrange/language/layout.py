@@ -1,18 +1,18 @@
 """Layout: where every artifact of a run lives, rendered and read back.
 
-A `Layout` is loaded whole or not at all: everything that is wrong with its file is raised at once, as one `LayoutError`.
-Loaded, it is immutable and knows no root; `zarrange.stores` applies it to one.
+A `Layout` is loaded whole or not at all: everything that is wrong with its file is raised at once, as one
+`LayoutError`. Loaded, it is immutable and knows no root; `zarrange.stores` applies it to one.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zarrange.diagnostics import similar
 from zarrange.errors import LayoutError, UnknownKindError
-from zarrange.language.assembly import Assembly, assemble
+from zarrange.language.assembly import assemble
 from zarrange.language.check import check
 from zarrange.language.document import locate_layout, merge, read_chain, read_source
 from zarrange.language.filters import BUILT_IN
@@ -79,12 +79,12 @@ class Layout:
     @property
     def fields(self) -> Mapping[str, Field]:
         """The declared fields, by name."""
-        return MappingProxyType(self._assembly.fields)  # type: ignore[arg-type]  # a dict
+        return MappingProxyType(self._assembly.fields)
 
     @property
     def kinds(self) -> Mapping[str, Kind]:
         """The kinds, by name: containers, groups, arrays, files."""
-        return MappingProxyType(self._assembly.kinds)  # type: ignore[arg-type]  # a dict
+        return MappingProxyType(self._assembly.kinds)
 
     @property
     def allow(self) -> tuple[AllowSpec, ...]:
@@ -106,10 +106,11 @@ class Layout:
         is missing or does not belong to the kind; values are never cleaned.
         """
         try:
-            return self._renderers[kind](**values)
+            identifier: Identifier = self._renderers[kind](**values)
         except TypeError:
             self.kind(kind).refuse_unknown(values)
             raise
+        return identifier
 
     def key(self, kind: str, /, **values: object) -> Key:
         """Return the key of a kind's values, each in its plain form. Raises what `render` raises."""
@@ -155,14 +156,14 @@ class Layout:
         return tuple(source.text for source in self._sources), self._filters
 
 
-class _Renderers(dict[str, "Callable[..., Identifier]"]):
+class _Renderers(dict[str, "Callable[..., Any]"]):
     """The render function of each kind, compiled when it is used first."""
 
     def __init__(self, layout: Layout) -> None:
         super().__init__()
         self._layout = layout
 
-    def __missing__(self, name: str) -> Callable[..., Identifier]:
+    def __missing__(self, name: str) -> Callable[..., Any]:
         self[name] = self._layout.kind(name).renderer
         return self[name]
 

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from zarrange.errors import AmbiguousPathError
 from zarrange.identifiers import Key
+from zarrange.language.charsets import MAX_SEGMENT_BYTES
+from zarrange.language.fields import IntField
 from zarrange.language.lattice import Lattice
 from zarrange.language.nodes import assign, both, call, compare, constant, define, load, method
 from zarrange.language.renderer import COMMON_INT, path_fault
-from zarrange.language.charsets import MAX_SEGMENT_BYTES
-from zarrange.language.fields import IntField
 from zarrange.language.slots import Slot
 from zarrange.language.templates import Text
 
@@ -136,7 +136,8 @@ def _compile(count: int, candidates: Sequence[Candidate]) -> Callable[..., list[
         return name
 
     new, set_kind, set_values, proxy = map(
-        hand_in, (Key.__new__, Key.kind.__set__, Key.values.__set__, MappingProxyType)  # type: ignore[attr-defined]  # slots
+        hand_in,
+        (Key.__new__, Key.kind.__set__, Key.values.__set__, MappingProxyType),  # type: ignore[attr-defined]  # slots
     )
     key = hand_in(Key)
     names: list[ast.expr] = [ast.Name(f"_segment_{at}", ast.Store()) for at in range(count)]
@@ -148,7 +149,7 @@ def _compile(count: int, candidates: Sequence[Candidate]) -> Callable[..., list[
         reader = _Reader(variant, hand_in)
         body.append(
             ast.If(
-                both(reader.tests()) ,
+                both(reader.tests()),
                 [
                     assign("_made", call(new, load(key))),
                     ast.Expr(call(set_kind, load("_made"), constant(kind))),

@@ -70,5 +70,5 @@ def define(name: str, keywords: Sequence[str], body: list[ast.stmt], known: dict
     arguments = ast.arguments([], [], None, [ast.arg(one) for one in keywords], none, None, [])
     module = ast.fix_missing_locations(ast.Module([ast.FunctionDef(name, arguments, body, [], None, None)], []))
     space = {**known, **BUILT_IN}
-    exec(compile(module, "<zarrange layout>", "exec"), space)  # noqa: S102 - our own nodes; a layout gives constants only
+    exec(compile(module, "<zarrange layout>", "exec"), space)  # noqa: S102 - our own nodes, a layout's constants
     return space[name]  # type: ignore[return-value]  # the function just defined

@@ -1,7 +1,7 @@
-"""Regular expressions as automata: matching in linear time, whatever the pattern.
+r"""Regular expressions as automata: matching in linear time, whatever the pattern.
 
-Python's `re` backtracks, and a layout's patterns may come from strangers. Here a pattern is read by Python's own parser,
-turned into a non-deterministic automaton (Thompson's construction), and run by determinising only the states
+Python's `re` backtracks, and a layout's patterns may come from strangers. Here a pattern is read by Python's own
+parser, turned into a non-deterministic automaton (Thompson's construction), and run by determinising only the states
 that a text reaches: one step a character, and the number of states kept is bounded. Only what is regular has such a
 form; look-around, back-references, anchors and flags are refused with a position. `\d`, `\w` and `\s` are ASCII.
 """
@@ -9,10 +9,9 @@ form; look-around, back-references, anchors and flags are refused with a positio
 from __future__ import annotations
 
 import re
-import re._constants as ops  # type: ignore[import-untyped]  # the parser that `re` itself uses; it has no public name
-import re._parser as parser  # type: ignore[import-untyped]
 import warnings
 from bisect import bisect_right
+from re import _constants as ops, _parser as parser  # type: ignore[attr-defined]  # the parser of `re` itself
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
@@ -53,13 +52,13 @@ Ranges = tuple[tuple[int, int], ...]
 
 
 class PatternError(ValueError):
-    """A pattern that cannot be read, or that is not regular. `offset` is where in it."""
+    """A pattern that cannot be read, or that is not regular. `offset` is where in it, `instead` what to write."""
 
-    def __init__(self, message: str, offset: int = 0, length: int = 1, help: str | None = None) -> None:  # noqa: A002 - the name of what it fills
+    def __init__(self, message: str, offset: int = 0, length: int = 1, instead: str | None = None) -> None:
         super().__init__(message)
         self.offset = offset
         self.length = length
-        self.help = help
+        self.instead = instead
 
 
 def complement(ranges: Iterable[tuple[int, int]]) -> Ranges:
@@ -99,7 +98,7 @@ class _Builder:
 
     def _node(self) -> int:
         if len(self.nodes) >= MAX_NFA_STATES:
-            raise PatternError("the pattern is too large", help="use smaller repeat counts, or `max_length`")
+            raise PatternError("the pattern is too large", instead="use smaller repeat counts, or `max_length`")
         self.nodes.append(_Node())
         return len(self.nodes) - 1
 
@@ -110,7 +109,8 @@ class _Builder:
 
     def _item(self, op: Any, argument: Any, at: int) -> int:
         if op in (ops.MAX_REPEAT, ops.MIN_REPEAT):
-            return self._repeat(*argument, at)
+            low, high, inner = argument
+            return self._repeat(low, high, inner, at)
         if op is ops.BRANCH:
             end = self._node()
             for branch in argument[1]:
@@ -233,7 +233,9 @@ class Language:
         self.include = tuple(include)
         self.exclude = tuple(exclude)
         builder = _Builder()
-        self._starts, self._wanted, self._unwanted = [], [], []
+        self._starts: list[int] = []
+        self._wanted: list[int] = []
+        self._unwanted: list[int] = []
         for patterns, ends in ((include, self._wanted), (exclude, self._unwanted)):
             for pattern in patterns:
                 try:

@@ -1,8 +1,8 @@
 """Variants → a plain Python function that validates values and renders paths.
 
-The function is put together from Python's syntax nodes, never from source text: what comes out of a layout is only ever a
-constant, or an object that is handed in under a made-up name. Common values are checked in line; whatever is not
-common is left to `Slot.text`, which is complete and gives the reason of a refusal.
+The function is put together from Python's syntax nodes, never from source text: what comes out of a layout is only
+ever a constant, or an object that is handed in under a made-up name. Common values are checked in line; whatever is
+not common is left to `Slot.text`, which is complete and gives the reason of a refusal.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ COMMON_INT = 10**18
 
 def compile_renderer(
     kind: str, identifier: type[Identifier], fields: Mapping[str, Field], variants: Sequence[Variant]
-) -> Callable[..., Identifier]:
+) -> Callable[..., Any]:
     """Return the function that takes a kind's values by name and returns its identifier, relative to a root.
 
     It raises `FieldError`; for a name that is no field of the kind, `TypeError`, as any function does.
@@ -53,7 +53,9 @@ def path_fault(path: str) -> str | None:
         return None
     if not is_normalized("NFC", path):
         return "where two values meet, characters combine: the path is not in Unicode normal form NFC"
-    return next((f"of the segment '{one[:20]}…', {why}" for one in path.split("/") if (why := segment_fault(one))), None)
+    return next(
+        (f"of the segment '{one[:20]}…', {why}" for one in path.split("/") if (why := segment_fault(one))), None
+    )
 
 
 class _Compiler:
@@ -66,7 +68,7 @@ class _Compiler:
         self.variants = variants
         self.known: dict[str, object] = {}
 
-    def compile(self) -> Callable[..., Identifier]:
+    def compile(self) -> Callable[..., Any]:
         body: list[ast.stmt] = [self._accepted(name) for name in self.fields if self._is_compared(name)]
         for variant in self.variants:
             tests = self._tests(variant)
@@ -117,7 +119,7 @@ class _Compiler:
         for path, half in zip(paths, halves, strict=True):
             parts = [constant(one.text) if isinstance(one, Text) else load(texts[one.form]) for one in half]
             statements.append(assign(path, joined(parts)))
-        statements.append(self._check_length(variant, paths))
+        statements.append(self._check_length(texts, paths))
         return statements + self._construct(paths)
 
     def _slot(self, slot: Slot, target: str) -> list[ast.stmt]:
@@ -136,7 +138,7 @@ class _Compiler:
             return [ast.If(both([is_type(value, "_int"), bounds]), [assign(target, text)], [complete])]
         return [complete]
 
-    def _check_length(self, variant: Variant, paths: list[str]) -> ast.stmt:
+    def _check_length(self, texts: Mapping[Any, str], paths: list[str]) -> ast.stmt:
         """A short path of ASCII characters has no long segment, and nothing in it combines."""
         whole = joined([part for path in paths for part in (load(path), constant("/"))][:-1])
         length = call("_len", load(paths[0]))
@@ -144,7 +146,8 @@ class _Compiler:
             length = ast.BinOp(length, ast.Add(), call("_len", load(path)))
         tests = [compare(length, ast.Lt(), constant(MAX_SEGMENT_BYTES))]
         tests += [ast.Call(ast.Attribute(load(path), "isascii", ast.Load()), [], []) for path in paths]
-        check = call(self._hand_in(self._path_checker(variant)), whole)
+        checker = self._path_checker([field for field, _ in texts])
+        check = call(self._hand_in(checker), whole, *map(load, texts.values()))
         return ast.If(ast.UnaryOp(ast.Not(), both(tests)), [ast.Expr(check)], [])
 
     def _construct(self, paths: list[str]) -> list[ast.stmt]:
@@ -177,13 +180,13 @@ class _Compiler:
 
         return converted
 
-    def _path_checker(self, variant: Variant) -> Callable[[str], None]:
-        name = next(iter(variant.written), "")
-
-        def check(path: str) -> None:
+    def _path_checker(self, fields: Sequence[str]) -> Callable[..., None]:
+        def check(path: str, *texts: str) -> None:
             if fault := path_fault(path):
+                # Whichever text is the longest is the likeliest to make a segment too long.
+                text, name = max(zip(texts, fields, strict=True), key=lambda one: len(one[0].encode()))
                 shown = path if len(path) <= 120 else f"{path[:117]}…"  # noqa: PLR2004 - a message stays readable
-                raise FieldError(self.kind, name, path, f"and the others make {shown!r}, which is no proper path: {fault}")
+                raise FieldError(self.kind, name, text, f"makes {shown!r}, which is no proper path: {fault}")
 
         return check
 

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from zarrange.diagnostics import Span
 from zarrange.language.charsets import is_portable, segment_fault
 from zarrange.language.fields import Field, IntField, Misfit
-from zarrange.language.filters import Filter
 from zarrange.language.patterns import Language
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from zarrange.diagnostics import Span
     from zarrange.identifiers import Value
+    from zarrange.language.filters import Filter
 
 __all__ = ["Slot"]
 

@@ -213,9 +213,10 @@ class _Reader:
     def _events(self) -> Iterator[yaml.Event]:
         yield from yaml.parse(self.text, Loader=_LOADER)
 
-    def _offset(self, mark: yaml.Mark) -> int:
+    def _offset(self, mark: Any) -> int:
         line = min(mark.line, len(self._lines) - 1)
-        return min(self._lines[line] + mark.column, len(self.text))
+        offset: int = self._lines[line] + mark.column
+        return min(offset, len(self.text))
 
     def _document(self, start: int) -> None:
         self._documents += 1
@@ -280,7 +281,7 @@ class _Reader:
         if not self._open:
             return ()
         parent = self._open[-1]
-        return (*parent.path, parent.key if isinstance(parent.items, dict) else len(parent.items))  # type: ignore[arg-type]  # a mapping's key is set before its value is placed
+        return (*parent.path, parent.key or "" if isinstance(parent.items, dict) else len(parent.items))
 
     def _place(self, value: object, extent: _Extent) -> None:
         path = self._path()

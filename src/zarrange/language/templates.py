@@ -301,7 +301,7 @@ class _Parser:
             return ()
         return (Branch(condition, then, otherwise, self.locate(block.start, block.end)),)
 
-    def _condition(self, test: nodes.Expr, block: _Block) -> Given | Equals | None:
+    def _condition(self, test: nodes.Node, block: _Block) -> Given | Equals | None:
         if isinstance(test, nodes.Test) and test.name == "defined" and isinstance(test.node, nodes.Name):
             field = self._field(test.node.name, *self._find(block, test.node.name))
             return Given(field) if field is not None else None

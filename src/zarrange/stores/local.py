@@ -182,10 +182,8 @@ def _trash(stack: ExitStack, top: int) -> Iterator[int]:
     """The folder for what is renamed aside; it is there only as long as it is needed."""
     folders = [top]
     for name in TRASH:
-        try:
+        with suppress(FileExistsError):
             os.mkdir(name, dir_fd=folders[-1])
-        except FileExistsError:
-            pass
         folders.append(_step(stack, folders[-1], name, "/".join(TRASH)))
     try:
         yield folders[-1]

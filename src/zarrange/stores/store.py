@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from attrs import evolve
 
@@ -67,8 +67,8 @@ class Store:
     def create(self, artifact: Artifact, **options: Any) -> Any:
         """Create an artifact, and return it open for writing.
 
-        An array takes the options of `zarr.create_array` (`shape` and `dtype`, or `data`; `chunks`, …) and is returned as
-        a `zarr.Array`; the groups above it, up to its container, are made where they are missing. A group or a
+        An array takes the options of `zarr.create_array` (`shape` and `dtype`, or `data`; `chunks`, …) and is returned
+        as a `zarr.Array`; the groups above it, up to its container, are made where they are missing. A group or a
         container is returned as a `zarr.Group`, a file as a binary file object. Raises `AlreadyExistsError` where
         something is there: nothing is ever overwritten.
         """
@@ -93,10 +93,11 @@ class Store:
                 return zarr.create_group(identifier.container, path=identifier.dataset, **options)
             return zarr.create_group(identifier.container, **options)
 
-    def open(self, artifact: Artifact, mode: str = "r") -> Any:
+    def open(self, artifact: Artifact, mode: Literal["r", "r+"] = "r") -> Any:
         """Open an artifact that exists: an array or a group of zarr, or a binary file.
 
-        `mode` is `"r"`, or `"r+"` to write into it. Raises `NotFoundError`, and `StoreError` where something else is there.
+        `mode` is `"r"`, or `"r+"` to write into it. Raises `NotFoundError`, and `StoreError` where something else is
+        there.
         """
         if mode not in {"r", "r+"}:
             raise ValueError(f"mode is {mode!r}; it is 'r' or 'r+' ('create' makes what does not exist)")
@@ -121,15 +122,17 @@ class Store:
     def remove(self, artifact: Artifact, *, recursive: bool = False) -> None:
         """Remove an artifact: an array's own folder or a file, and nothing else.
 
-        A container or a group goes with all that is in it, and only if `recursive` says so. The artifact is out of sight
-        at once; whoever holds it open may lose what they are reading. Raises `NotFoundError`; `NotInStoreError` for
-        what is not of this store, lies behind a symlink, is not what the identifier says, or holds something
-        else; `LeftoverError` where it is out of sight but could not be deleted.
+        A container or a group goes with all that is in it, and only if `recursive` says so. The artifact is out of
+        sight at once; whoever holds it open may lose what they are reading. Raises `NotFoundError`; `NotInStoreError`
+        for what is not of this store, lies behind a symlink, is not what the identifier says, or holds something else;
+        `LeftoverError` where it is out of sight but could not be deleted.
         """
         identifier, kind = self._resolve(artifact)
         is_array = isinstance(identifier, ArrayIdentifier)
         if not recursive and not is_array and not isinstance(identifier, FileIdentifier):
-            raise NotInStoreError(f"{identifier.path!r} is a {kind.sort}; to remove it with all that is in it, say recursive=True")
+            raise NotInStoreError(
+                f"{identifier.path!r} is a {kind.sort}; to remove it with all that is in it, say recursive=True"
+            )
         if isinstance(identifier, FileIdentifier) and os.path.isdir(identifier.path):
             raise NotInStoreError(f"{identifier.path!r} is a folder, not a file")
         try:
@@ -140,7 +143,7 @@ class Store:
     # --- identifiers and paths ---------------------------------------------------------------------------------------
 
     def _resolve(self, artifact: Artifact) -> tuple[Identifier, Kind]:
-        """Return the identifier of an artifact of this store, with its kind (one of them, if the layout allows clashes)."""
+        """Return an artifact's identifier and its kind (one of several, where the layout allows clashes)."""
         if isinstance(artifact, Key):
             return self.identifier(artifact.kind, **artifact.values), self.layout.kind(artifact.kind)
         if not isinstance(artifact, ArrayIdentifier | ContainerIdentifier | FileIdentifier | GroupIdentifier):
