@@ -7,6 +7,7 @@ Everything that costs time is imported by the command that needs it: `--help` mu
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from zarrange.diagnostics import Diagnostic
     from zarrange.errors import LayoutError
+    from zarrange.identifiers import Key
     from zarrange.language.layout import Layout
 
 __all__ = ["main"]
@@ -24,6 +26,10 @@ CLEAN, FINDINGS, USAGE = 0, 1, 2
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and leave with its exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # What a terminal cannot show is shown as an escape; names of files need not even be text.
+            stream.reconfigure(errors="backslashreplace")
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
@@ -65,7 +71,8 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from zarrange import __version__
 
-        parser.exit(message=f"zarrange {__version__}\n")
+        print(f"zarrange {__version__}")
+        parser.exit()
 
 
 def _command(
@@ -115,22 +122,36 @@ def _match(options: argparse.Namespace) -> int:
     import json
 
     from zarrange.converter import unstructure
-    from zarrange.report import printable
 
     layout = _layout(options.layout)
-    readings = {path: layout.matches(path) for path in options.paths}
+    readings = {path: _readings(layout, path) for path in options.paths}
     if options.format == "json":
-        print(
-            json.dumps([{"path": path, "keys": unstructure(list(keys))} for path, keys in readings.items()], indent=2)
-        )
-    for path, keys in readings.items() if options.format == "text" else ():
-        for key in keys:
-            print(f"{printable(path)}: {printable(str(key))}")
-        if not keys:
-            print(f"{printable(path)}: no kind of `{layout.name}` has this path")
-        elif len(keys) > 1:
-            print(f"{printable(path)}: ambiguous, {len(keys)} readings")
+        data = [{"path": path, "keys": unstructure(list(keys))} for path, keys in readings.items()]
+        print(json.dumps(data, indent=2))
+    else:
+        print("\n".join(_meaning(path, keys, layout.name) for path, keys in readings.items()))
     return CLEAN if all(len(keys) == 1 for keys in readings.values()) else FINDINGS
+
+
+def _readings(layout: Layout, path: str) -> Sequence[Key]:
+    from zarrange.errors import AmbiguousPathError
+
+    try:
+        return layout.matches(path)
+    except AmbiguousPathError as error:
+        sys.exit(_usage(str(error)))
+
+
+def _meaning(path: str, keys: Sequence[Key], layout: str) -> str:
+    from zarrange.report import printable
+
+    shown = printable(path)
+    if not keys:
+        return f"{shown}: no kind of `{layout}` has this path"
+    lines = [f"{shown}: {printable(str(key))}" for key in keys]
+    if len(keys) > 1:
+        lines.append(f"{shown}: ambiguous, {len(keys)} readings")
+    return "\n".join(lines)
 
 
 def _layout(name: str) -> Layout:

@@ -75,7 +75,7 @@ class UnknownKindError(ZarrangeError, ValueError):
 
 
 class AmbiguousPathError(ZarrangeError, ValueError):
-    """A path has several readings. `keys` has them (all, or the first two where only that many were looked for)."""
+    """A path has several readings. `keys` has the first ones; it is empty where there were too many ways to try."""
 
     def __init__(self, path: str, keys: Sequence[Key]) -> None:
         self.path = path
@@ -83,6 +83,8 @@ class AmbiguousPathError(ZarrangeError, ValueError):
         super().__init__(path, self.keys)
 
     def __str__(self) -> str:
+        if not self.keys:
+            return f"{self.path!r} can be split in too many ways to try them all"
         return f"{self.path!r} has several readings: {'; '.join(str(key) for key in self.keys)}"
 
 

@@ -169,9 +169,12 @@ class _Assembler:
             outer = self._container(path, container)
         if sort == "container" and tree is not None:
             self.containers[str(path[1])] = tree
-        if tree is None or outer is None:
-            return None
         span = self.located.span((*path, "path"))
+        if tree is None:
+            return None
+        if outer is None:
+            self._variants(tree, span)  # what is wrong with it is wrong in any container
+            return None
         if container is not None:
             outer = (*outer, Text("/", span, boundary=True))
         variants = self._variants((*outer, *tree), span)

@@ -288,20 +288,33 @@ def _merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
 def structure_document(
     located: Located, report: Callable[[Diagnostic], None]
 ) -> tuple[Document | None, frozenset[KeyPath]]:
-    """Return the document without what is wrong with it, and the entries that were left out for that."""
+    """Return the document without what is wrong with it, and the entries that were left out for that.
+
+    What is wrong is left out as precisely as the rest allows, for the rest is to be checked too: first the very keys,
+    then the entries that cannot do without.
+    """
     data = located.data
     broken: set[KeyPath] = set()
-    for _ in range(2):
+    for attempt in range(3):
         try:
             return structure(data, Document), frozenset(broken)
         except StructureError as error:
+            paths = []
             for problem in error.problems:
-                report(_diagnostic(problem, located))
-                if problem.rule != "unknown-key" and problem.path[:1] and problem.path[0] in SECTIONS:
-                    broken.add(problem.path[:2])
+                if attempt == 0:
+                    report(_diagnostic(problem, located))
+                path = problem.path
+                # A field without one of its keys is another field: it goes as a whole.
+                if problem.rule == "missing-key" or attempt or path[:1] == ("fields",):
+                    path = (
+                        path if problem.rule == "unknown-key" else path[: 2 if path[:1] and path[0] in SECTIONS else 1]
+                    )
+                if len(path) == 2 and path[0] in SECTIONS:  # noqa: PLR2004 - a section and a name
+                    broken.add(path)
+                paths.append(path)
             if not isinstance(data, dict):
                 break
-            data = _pruned(data, error.problems)
+            data = _pruned(data, paths)
     return None, frozenset(broken)
 
 
@@ -313,18 +326,16 @@ def _diagnostic(problem: Any, located: Located) -> Diagnostic:
     return Diagnostic(problem.rule, problem.message, at(problem.path), advice)
 
 
-def _pruned(data: dict[str, Any], problems: Sequence[Any]) -> dict[str, Any]:
-    """Leave out unknown keys, and the entries of sections (else the whole section) that have other problems."""
-    left = {"zarrange": 1, **copy.deepcopy(data)}
-    for problem in problems:
-        path = problem.path
-        if problem.rule != "unknown-key":
-            path = path[: 2 if path[:1] and path[0] in SECTIONS else 1]
+def _pruned(data: dict[str, Any], paths: Sequence[KeyPath]) -> dict[str, Any]:
+    """Leave out what is at `paths`, and put in the version, which is required."""
+    left: dict[str, Any] = {"zarrange": 1, **copy.deepcopy(data)}
+    for path in paths:
         around: Any = left
-        for step in path[:-1]:
-            around = around[step] if not isinstance(around, dict) or step in around else {}
-        if path and isinstance(around, dict):
-            around.pop(path[-1], None)
-        elif path:
-            left.pop(path[0], None)
-    return left
+        steps = path[:3]
+        for step in steps[:-1]:
+            around = around.get(step) if isinstance(around, dict) else None
+        if steps and isinstance(around, dict):
+            around.pop(steps[-1], None)
+        elif steps and around is not None:  # a section that is no mapping; `None` is what went with another path
+            left.pop(str(steps[0]), None)
+    return {"zarrange": 1, **left}

@@ -105,9 +105,9 @@ class Field:
         try:
             value = self.decode(text)
         except (ValueError, OverflowError):
-            raise self.misfit(text) from None
-        if self.encode(value) != text:
-            raise self.misfit(text)
+            value = None
+        if value is None or self.encode(value) != text:
+            raise self.misfit(text, "it is not how such a value is written")
         return self.accept(value)
 
     def from_yaml(self, value: object) -> Value:

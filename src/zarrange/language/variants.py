@@ -151,14 +151,14 @@ def check_variants(variants: list[Variant], span: Span, report: Callable[[Diagno
 
 def _check_segments(variant: Variant, seen: set[tuple[object, ...]], report: Callable[[Diagnostic], None]) -> None:
     segments = variant.segments()
-    spans = [piece.span for piece in variant.pieces]
+    slashes = [piece.span for piece in variant.pieces if isinstance(piece, Text) for _ in range(piece.text.count("/"))]
     for at, segment in enumerate(segments):
         if not segment:
             where = "begins" if at == 0 else "ends" if at == len(segments) - 1 else None
             message = f"the path {where} with `/`" if where else "the path has an empty segment"
-            near = [piece.span for one in segments[max(at - 1, 0) : at + 2] for piece in one] or spans
             advice = "paths are relative: leave the `/` out" if at == 0 else "write one `/` between two segments"
-            _once(seen, Diagnostic("unsafe-segment", message, near[0], advice), report)
+            where_to_look = slashes[max(at - 1, 0)]  # a segment begins behind the slash before it
+            _once(seen, Diagnostic("unsafe-segment", message, where_to_look, advice), report)
         elif all(isinstance(piece, Text) for piece in segment):
             text = "".join(piece.text for piece in segment if isinstance(piece, Text))
             if fault := segment_fault(text):
