@@ -50,6 +50,14 @@ def test_an_empty_span_has_one_caret():
     assert drawn("ab", 2, 2)[4] == "  |  ^"
 
 
+def test_a_very_long_line_is_cut():
+    """Of a line as long as a file, what is near the span is drawn."""
+    lines = drawn("a" * 5000 + "XY" + "b" * 5000, 5001, 5003)
+    assert lines[3] == "3 | …" + "a" * 119 + "XY" + "b" * 119 + "…"
+    assert lines[4] == "  | " + " " * 120 + "^^"
+    assert max(map(len, drawn("a" * 9000, 1, 9001))) < 260
+
+
 def test_help_and_severity_are_shown():
     """The severity leads, the help ends a finding."""
     lines = drawn("ab", 1, 2, help="do this", severity=Severity.WARNING)

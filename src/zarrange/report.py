@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 __all__ = ["diagnostics_as_json", "diagnostics_as_text", "printable"]
 
 
+MAX_COLUMNS = 240
+"""Lines up to this length are drawn whole."""
+
+
 def printable(text: str) -> str:
     """Return `text` with every character that is not printable as its escape."""
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text)
@@ -56,25 +60,29 @@ def _drawn(diagnostic: Diagnostic) -> str:
         f"{margin}--> {printable(span.file)}:{span.line}:{span.column}",
     ]
     if span.text:
-        before, marked = _marked(span)
-        lines += [
-            f"{margin} |",
-            f"{span.line} | {_line(span.text)}",
-            f"{margin} | {' ' * before}{'^' * marked}",
-        ]
+        line, before, marked = _marked(span)
+        lines += [f"{margin} |", f"{span.line} | {line}", f"{margin} | {' ' * before}{'^' * marked}"]
     if diagnostic.help:
         lines.append(f"help: {printable(diagnostic.help)}")
     return "\n".join(lines)
 
 
-def _marked(span: Span) -> tuple[int, int]:
-    """How many columns of a terminal stand before the carets, and how many carets there are."""
+def _marked(span: Span) -> tuple[str, int, int]:
+    """The line as it is drawn, how many columns of it stand before the carets, and how many carets there are."""
     start = span.column - 1
-    end = span.end_column - 1 if span.end_line == span.line else len(span.text.rstrip())
-    return _width(_line(span.text[:start])), max(1, _width(_line(span.text[start:end])))
+    end = max(start, span.end_column - 1 if span.end_line == span.line else len(span.text.rstrip()))
+    before, about, behind = span.text[:start], span.text[start:end], span.text[end:]
+    # A line may be as long as a file: what is far from the span is cut.
+    room = max(MAX_COLUMNS - len(about), 0) // 2
+    if len(span.text) > MAX_COLUMNS:
+        before = f"…{before[-room:]}" if len(before) > room else before
+        about = about[:MAX_COLUMNS]
+        behind = f"{behind[:room]}…" if len(behind) > room else behind
+    before, about, behind = _plain(before), _plain(about), _plain(behind)
+    return before + about + behind, _width(before), max(1, _width(about))
 
 
-def _line(text: str) -> str:
+def _plain(text: str) -> str:
     return printable(text.replace("\t", "    "))
 
 

@@ -9,6 +9,7 @@ What the data should look like is not known here.
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias
 
 import yaml
@@ -126,7 +127,8 @@ def span_of(file: str, text: str, start: int, end: int) -> Span:
         start - line_start + 1,
         text.count("\n", 0, last_start) + 1,
         end - last_start + 1,
-        text[line_start : line_end if line_end >= 0 else len(text)].rstrip("\r"),
+        # Interned: thousands of findings in one long line share its text.
+        sys.intern(text[line_start : line_end if line_end >= 0 else len(text)]),
     )
 
 

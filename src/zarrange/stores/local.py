@@ -43,6 +43,10 @@ def node_type(folder: str | int) -> NodeType | None:
         content = _read(folder, "zarr.json")
     except FileNotFoundError:
         return next((kind for name, kind in _OLD.items() if _has(folder, name)), None)
+    except OSError as error:
+        if error.errno not in (errno.EISDIR, errno.ELOOP):
+            raise
+        raise StoreError(f"the zarr.json of {_shown(folder)} is not a file") from error
     try:
         found = json.loads(content)["node_type"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:

@@ -45,6 +45,7 @@ class Store:
         if not written:
             raise ValueError("a store's root is empty; for the working directory, write `.`")
         self.root = os.path.abspath(os.path.expanduser(written))
+        self._prefix = self.root.rstrip("/") + "/"
         self.layout = layout if isinstance(layout, Layout) else Layout.load(layout)
 
     def __repr__(self) -> str:
@@ -155,15 +156,14 @@ class Store:
 
     def _rooted(self, identifier: Identifier) -> Identifier:
         if isinstance(identifier, FileIdentifier):
-            return FileIdentifier(f"{self.root}/{identifier.path}")
-        return evolve(identifier, container=f"{self.root}/{identifier.container}")
+            return FileIdentifier(self._prefix + identifier.path)
+        return evolve(identifier, container=self._prefix + identifier.container)
 
     def _relative(self, identifier: Identifier) -> Identifier:
         """Return an identifier relative to the root. Raises `NotInStoreError`."""
-        prefix = self.root.rstrip("/") + "/"
         place = identifier.path if isinstance(identifier, FileIdentifier) else identifier.container
-        inner = place.removeprefix(prefix)
-        if not place.startswith(prefix) or not inner:
+        inner = place.removeprefix(self._prefix)
+        if inner == place or not inner:
             raise NotInStoreError(f"{place!r} is not below the store's root {self.root!r}")
         if isinstance(identifier, FileIdentifier):
             return FileIdentifier(inner)
