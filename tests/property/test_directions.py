@@ -5,7 +5,7 @@ from __future__ import annotations
 import jinja2.sandbox
 import pytest
 from hypothesis import HealthCheck, assume, event, given, settings, strategies as st
-from random_layouts import SLOTS, VALUES, layout_texts, values_for
+from tests.property.random_layouts import SLOTS, VALUES, layout_texts, values_for
 
 from zarrange.errors import AmbiguousPathError, FieldError, LayoutError
 from zarrange.language.filters import BUILT_IN

@@ -16,7 +16,7 @@ from attrs import frozen
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["CHARSETS", "DEVICES", "MAX_SEGMENT_BYTES", "Charset", "is_portable", "segment_fault"]
+__all__ = ["CHARSETS", "DEVICES", "METADATA", "MAX_SEGMENT_BYTES", "Charset", "is_portable", "segment_fault"]
 
 MAX_SEGMENT_BYTES = 255
 """What every common file system takes as one name."""
@@ -24,8 +24,12 @@ MAX_SEGMENT_BYTES = 255
 DEVICES = r"(?:[Cc][Oo][Nn]|[Pp][Rr][Nn]|[Aa][Uu][Xx]|[Nn][Uu][Ll]|[Cc][Oo][Mm][0-9]|[Ll][Pp][Tt][0-9])"
 """Windows opens these devices under any extension, in any folder."""
 
+METADATA = r"[Zz][Aa][Rr][Rr]\.[Jj][Ss][Oo][Nn]"
+"""The portable one of the names that zarr itself uses: a folder of that name would hide the group that it is in."""
+
+_RESERVED = frozenset({".", "..", "zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata"})
 _PORTABLE = r"[A-Za-z0-9_+=@][A-Za-z0-9._+=@-]*"
-is_portable = re.compile(rf"(?!{DEVICES}(?:\.|\Z)){_PORTABLE}(?<!\.)").fullmatch
+is_portable = re.compile(rf"(?!{DEVICES}(?:\.|\Z)|{METADATA}\Z){_PORTABLE}(?<!\.)").fullmatch
 """Answers whether a text is one portable path segment. Linear: no two repeats can take the same character."""
 
 _is_plain = re.compile(r"[!-.0-\[\]-~](?:[ -.0-\[\]-~]*[!-.0-\[\]-~])?").fullmatch
@@ -55,16 +59,18 @@ def _portable_fault(text: str) -> str | None:
         return f"{stranger[0]!r} is not portable"
     if text[0] in ".-":
         return f"it starts with {text[0]!r}"
-    return "it ends with a dot" if text.endswith(".") else "it is a device name on Windows"
+    if text.endswith("."):
+        return "it ends with a dot"
+    return "it is a file of zarr's own" if text.lower() in _RESERVED else "it is a device name on Windows"
 
 
 def _unicode_fault(text: str) -> str | None:
-    if _is_plain(text) and text not in {".", ".."}:
+    if text.lower() in _RESERVED:
+        return "it is a reserved name"
+    if _is_plain(text):
         return None
     if not text:
         return "it is empty"
-    if text in {".", ".."}:
-        return "it is a reserved name"
     if separator := re.search(r"[/\\]", text):
         return f"{separator[0]!r} separates folders"
     if not text.isprintable():
@@ -86,16 +92,16 @@ CHARSETS = {
     "portable": Charset(
         "portable",
         "one path segment of A-Z a-z 0-9 . _ + = @ - that does not start with a dot or a dash, does not end with a "
-        "dot and is no device name",
+        "dot and is no name that Windows or zarr keep for themselves",
         _PORTABLE,
-        (r".*\.", rf"{DEVICES}(?:\..*)?"),
+        (r".*\.", rf"{DEVICES}(?:\..*)?", METADATA),
         _portable_fault,
     ),
     "unicode": Charset(
         "unicode",
         "one path segment of printable characters other than / and \\, in Unicode normal form NFC",
         r"[^/\\\x00-\x1f\x7f-\x9f ](?:[^/\\\x00-\x1f\x7f-\x9f]*[^/\\\x00-\x1f\x7f-\x9f ])?",
-        (r"\.\.?",),
+        (r"\.\.?", METADATA, r"\.[Zz](?:[Aa][Rr][Rr][Aa][Yy]|[Aa][Tt][Tt][Rr][Ss]|[Gg][Rr][Oo][Uu][Pp])"),
         _unicode_fault,
     ),
     "text": Charset("text", "any text", r"(?:.|\n)+", (), _text_fault),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import field, frozen, validators
 
 from zarrange.language import dates
-from zarrange.language.charsets import DEVICES, is_portable
+from zarrange.language.charsets import DEVICES, METADATA, is_portable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,22 +79,21 @@ def _padded(width: int) -> str:
     return "-?[0-9]+"
 
 
-_RESERVED = re.compile(rf"[.-]|{DEVICES}(?=\.|\Z)")
+_RESERVED = re.compile(rf"[.-]|{DEVICES}(?=\.|\Z)|{METADATA}\Z")
+_UNSAFE = re.compile(rb"[^A-Za-z0-9._+=@-]")
+_PERCENT = {bytes([byte]): b"%%%02X" % byte for byte in range(256)}
 
 
 def _quote(text: str) -> str:
     if is_portable(text):
         return text
+    quoted = _UNSAFE.sub(lambda match: _PERCENT[match[0]], text.encode()).decode()
     # A first character that would make the segment special is quoted too, and so is a dot at the end.
-    special = 1 if _RESERVED.match(text) else 0
-    last = len(text) - 1 if text.endswith(".") else len(text)
-    return "".join(
-        one if (special <= at < last and one in _KEPT) else "".join(f"%{byte:02X}" for byte in one.encode())
-        for at, one in enumerate(text)
-    )
+    if _RESERVED.match(quoted):
+        quoted = f"%{ord(quoted[0]):02X}{quoted[1:]}"
+    return f"{quoted[:-1]}%2E" if quoted.endswith(".") else quoted
 
 
-_KEPT = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._+=@-")
 _QUOTED = "(?:[A-Za-z0-9._+=@-]|%[0-9A-F][0-9A-F])+"
 _is_quoted = re.compile(_QUOTED).fullmatch
 
