@@ -129,6 +129,8 @@ class LocalArrayStore(ArrayStore):
         layout: str | os.PathLike[str] | Layout = "dacapo",
         must_exist: bool = False,  # noqa: FBT001, FBT002 - as a caller of DaCapo's would pass it
     ) -> None:
+        if not str(basedir):
+            raise ValueError("the base directory is empty; for the working directory, write `.`")
         self.basedir = _container(basedir).expanduser()
         self.layout = layout if isinstance(layout, Layout) else Layout.load(layout)
         self.must_exist = must_exist

@@ -13,7 +13,8 @@
         └── LeftoverError                           hidden from the store, but not wholly deleted; says where it is
 
 A value of the wrong Python type is a `ValueError` too, where it was given for a field: what a caller does about
-`7.0` for an iteration is what they do about `-7`.
+`7.0` for an iteration is what they do about `-7`. Arguments that concern no artifact (a root that is no folder, an
+option that cannot be given) are refused with a plain `ValueError` or `TypeError`.
 """
 
 from __future__ import annotations
