@@ -71,7 +71,7 @@ class _Assembler:
         self.filters = filters
         self.report = report
         self.fields: dict[str, Field] = {}
-        self.fragments: dict[str, Tree] = {}
+        self.fragments: dict[str, Tree | None] = {}
         self.open_fragments: list[str] = []
         self.containers: dict[str, Tree] = {}
 
@@ -129,15 +129,15 @@ class _Assembler:
         names = Names(self.fields, fragments, self.filters, frozenset(broken))
         return names
 
-    def _fragment(self, name: str, names: Names, span: Span) -> Tree:
+    def _fragment(self, name: str, names: Names, span: Span) -> Tree | None:
         """Return a fragment's tree, which is parsed when it is used first; `span` is where it is used."""
         if name in self.open_fragments:
             cycle = " → ".join(f"`{one}`" for one in [*self.open_fragments[self.open_fragments.index(name) :], name])
             self._fault("fragment-cycle", f"the fragment uses itself: {cycle}", span)
-            return ()
+            return None
         if name not in self.fragments:
             self.open_fragments.append(name)
-            self.fragments[name] = self._parse(("fragments", name), self.document.fragments[name], names) or ()
+            self.fragments[name] = self._parse(("fragments", name), self.document.fragments[name], names)
             self.open_fragments.pop()
         return self.fragments[name]
 

@@ -16,7 +16,7 @@ from attrs import frozen
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["CHARSETS", "DEVICES", "METADATA", "MAX_SEGMENT_BYTES", "Charset", "is_portable", "segment_fault"]
+__all__ = ["CHARSETS", "DEVICES", "MAX_SEGMENT_BYTES", "METADATA", "Charset", "is_portable", "segment_fault"]
 
 MAX_SEGMENT_BYTES = 255
 """What every common file system takes as one name."""

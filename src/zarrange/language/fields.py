@@ -37,7 +37,7 @@ class FieldSpec:
 
     type: str
     doc: str | None = None
-    choices: tuple[str | int | float, ...] | None = None
+    choices: tuple[str | int | float | bool, ...] | None = None
     pattern: str | None = None
     exclude: tuple[str, ...] = ()
     min: int | float | str | None = None
@@ -238,9 +238,12 @@ class IntField(Field):
         return "a whole number" + _bounds(self.min, self.max)
 
     def _accept(self, value: object) -> Value:
-        if isinstance(value, bool) or not hasattr(value, "__index__"):
+        try:
+            number = operator.index(value)  # type: ignore[arg-type]  # whether it has one is the question
+        except TypeError:
+            number = None
+        if number is None or isinstance(value, bool):
             raise self.misfit(value, f"it is of type {type(value).__name__}")
-        number = operator.index(value)
         if not _within(number, self.min, self.max) or abs(number) >= 10**MAX_INT_DIGITS:
             raise self.misfit(number)
         return number

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Hashable, Iterator, Sequence
 
     from zarrange.language.patterns import Language, State
 
@@ -21,10 +21,14 @@ Layer: TypeAlias = "dict[int, dict[State, list[State | None]]]"
 
 
 class Lattice:
-    """The splits of `text` into `pieces`; no language's piece is empty."""
+    """The splits of `text` into `pieces`; no language's piece is empty.
 
-    def __init__(self, pieces: Sequence[str | Language], text: str) -> None:
+    Where `forms` are given, one for each piece, pieces of equal form must have equal texts (and the same language).
+    """
+
+    def __init__(self, pieces: Sequence[str | Language], text: str, forms: Sequence[Hashable] | None = None) -> None:
         self._pieces = pieces
+        self._forms = range(len(pieces)) if forms is None else forms
         self._text = text
         self._layers: list[Layer] = []
         self._begins: list[set[int]] = [{0}]
@@ -41,21 +45,32 @@ class Lattice:
     def splits(self) -> Iterator[tuple[str, ...]]:
         """Yield the texts of the languages' pieces, for each way to split the text."""
         if len(self._text) in self._begins[-1]:
-            yield from self._splits(len(self._pieces) - 1, len(self._text))
+            yield from self._splits(len(self._pieces) - 1, len(self._text), {})
 
-    def _splits(self, last: int, end: int) -> Iterator[tuple[str, ...]]:
-        """The splits of the text before `end` into the pieces up to `last`."""
+    def _splits(self, last: int, end: int, chosen: dict[Hashable, str]) -> Iterator[tuple[str, ...]]:
+        """The splits of the text before `end` into the pieces up to `last`; `chosen` has the texts behind it."""
         if last < 0:
             yield ()
             return
         piece = self._pieces[last]
         if isinstance(piece, str):
-            if end - len(piece) in self._begins[last] and self._text.startswith(piece, end - len(piece)):
-                yield from self._splits(last - 1, end - len(piece))
+            if self._fits(last, piece, end):
+                yield from self._splits(last - 1, end - len(piece), chosen)
             return
-        for begin in self._begins_of(last, end):
-            for before in self._splits(last - 1, begin):
-                yield (*before, self._text[begin:end])
+        form = self._forms[last]
+        if form in chosen:
+            begins = iter([end - len(chosen[form])] if self._fits(last, chosen[form], end) else [])
+        else:
+            begins = self._begins_of(last, end)
+        for begin in begins:
+            text = self._text[begin:end]
+            for before in self._splits(last - 1, begin, {**chosen, form: text}):
+                yield (*before, text)
+
+    def _fits(self, piece: int, text: str, end: int) -> bool:
+        """Whether a piece of this text can end at `end`."""
+        begin = end - len(text)
+        return begin in self._begins[piece] and self._text.startswith(text, begin)
 
     def _begins_of(self, piece: int, end: int) -> Iterator[int]:
         """Where the texts of one piece that end at `end` begin."""

@@ -99,7 +99,9 @@ def _lattice_readings(candidates: Iterable[Candidate], path: str) -> Iterator[Ke
         return
     for kind, variant in candidates:
         slots = [piece for piece in variant.pieces if isinstance(piece, Slot)]
-        splits = Lattice([one.text if isinstance(one, Text) else one.language for one in variant.pieces], path).splits()
+        pieces = [one.text if isinstance(one, Text) else one.language for one in variant.pieces]
+        forms = [at if isinstance(one, Text) else one.form for at, one in enumerate(variant.pieces)]
+        splits = Lattice(pieces, path, forms).splits()
         for texts in islice(splits, MAX_SPLITS):
             values = _values(variant, slots, texts)
             if values is not None:

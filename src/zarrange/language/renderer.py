@@ -109,7 +109,7 @@ class _Compiler:
     def _leaf(self, variant: Variant) -> list[ast.stmt]:
         """Check each value, put the paths together, check them, and return the identifier."""
         statements: list[ast.stmt] = []
-        texts: dict[object, str] = {}
+        texts: dict[Any, str] = {}
         for piece in variant.pieces:
             if not isinstance(piece, Text) and piece.form not in texts:
                 texts[piece.form] = f"_text_{len(texts)}"
@@ -204,5 +204,5 @@ class _Compiler:
         if missing := [name for name in self.fields if name in closest.given and name not in given]:
             return self._missing(missing)
         extra = next(name for name in given if name not in closest.given)
-        without = ", ".join(f"`{name}`" for name in sorted(closest.absent - {extra}))
-        return FieldError(self.kind, extra, given[extra], f"means nothing while {without} is not given")
+        others = ", ".join(f"`{name}`" for name in given if name != extra)
+        return FieldError(self.kind, extra, given[extra], f"has no place beside {others}; leave it out")

@@ -12,7 +12,7 @@ from zarrange.language.fields import Field, IntField, Misfit
 from zarrange.language.patterns import Language
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
     from zarrange.diagnostics import Span
     from zarrange.identifiers import Value
@@ -59,7 +59,7 @@ class Slot:
         return None
 
     @cached_property
-    def form(self) -> tuple[object, ...]:
+    def form(self) -> Hashable:
         """What slots of the same field and filters have in common, wherever they stand."""
         return self.field.name, self.filters
 

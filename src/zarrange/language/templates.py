@@ -73,10 +73,13 @@ Tree: TypeAlias = tuple[Text | Slot | Branch, ...]
 
 @frozen
 class Names:
-    """What the names in a template mean. A fragment is given as a function, for it may use others itself."""
+    """What the names in a template mean.
+
+    A fragment is given as a function, for it may use others itself; it returns `None` for one that is wrong.
+    """
 
     fields: Mapping[str, Field]
-    fragments: Mapping[str, Callable[[Span], Tree]]
+    fragments: Mapping[str, Callable[[Span], Tree | None]]
     filters: Mapping[str, Filter]
     broken: frozenset[str] = frozenset()
     """Fields that are declared, but wrongly: reported where they are declared, not where they are used."""
@@ -246,7 +249,9 @@ class _Parser:
             if filters:
                 message = f"a filter is put on the fragment `{expression.name}`"
                 self.fail(block.start, block.end, "irreversible-template", message, "put it on the fragment's fields")
-            return self.names.fragments[expression.name](self.locate(start, end))
+            tree = self.names.fragments[expression.name](self.locate(start, end))
+            self._rejected = self._rejected or tree is None  # what is wrong with it is reported where it stands
+            return tree or ()
         field = self._field(expression.name, start, end)
         if field is None:
             return ()

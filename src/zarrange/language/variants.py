@@ -115,19 +115,24 @@ def _outcomes(condition: Given | Equals, known: Variant) -> Iterator[tuple[bool,
         return  # comparing a missing value raises
     known = evolve(known, given={**known.given, name: condition.field})
     settled = known.equal.get(name)
-    ruled_out = known.unequal.get(name, ())
     if settled is not None:
         yield settled == condition.value, known
         return
+    ruled_out = known.unequal.get(name, ())
     if condition.value not in ruled_out:
-        yield True, evolve(known, equal={**known.equal, name: condition.value})
+        yield True, _with_value(known, name, condition.value)
         ruled_out = (*ruled_out, condition.value)
     possible = _possible(condition.field)
     left = None if possible is None else [value for value in possible if value not in ruled_out]
     if left is None or len(left) > 1:
         yield False, evolve(known, unequal={**known.unequal, name: ruled_out})
     elif left:
-        yield False, evolve(known, equal={**known.equal, name: left[0]})
+        yield False, _with_value(known, name, left[0])
+
+
+def _with_value(known: Variant, name: str, value: Value) -> Variant:
+    unequal = {other: ruled_out for other, ruled_out in known.unequal.items() if other != name}
+    return evolve(known, equal={**known.equal, name: value}, unequal=unequal)
 
 
 def _possible(field: Field) -> tuple[Value, ...] | None:

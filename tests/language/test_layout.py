@@ -1,0 +1,300 @@
+"""Layouts: loaded, rendered, matched."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from zarrange import ArrayIdentifier, ContainerIdentifier, FileIdentifier, GroupIdentifier, Key, Layout, LayoutError
+from zarrange.errors import AmbiguousPathError, FieldError, UnknownKindError
+
+TEXT = """\
+zarrange: 1
+name: small
+doc: A small layout.
+fields:
+  run: {type: str, doc: The run.}
+  iteration: {type: int, min: 0}
+  index: {type: str}
+fragments:
+  part: "{% if index is defined %}i={{ index }}{% else %}all{% endif %}"
+containers:
+  box: {path: "{{ run }}/box.zarr", doc: A box.}
+  old: {path: "{{ run }}/old.zarr", zarr_format: 2}
+groups:
+  inputs: {container: box, path: inputs}
+arrays:
+  grid: {container: box, path: "{{ iteration | pad(4) }}/{{ part }}"}
+  flat: {container: old, path: "{{ iteration }}"}
+files:
+  note: {path: "{{ run }}/notes-{{ iteration }}.txt"}
+"""
+
+
+@pytest.fixture(scope="module")
+def layout():
+    return Layout.parse(TEXT)
+
+
+class TestRender:
+    def test_each_sort_has_its_identifier(self, layout):
+        """Containers, groups, arrays and files render to identifiers of their own class."""
+        assert layout.render("box", run="a") == ContainerIdentifier("a/box.zarr")
+        assert layout.render("inputs", run="a") == GroupIdentifier("a/box.zarr", "inputs")
+        assert layout.render("grid", run="a", iteration=7) == ArrayIdentifier("a/box.zarr", "0007/all")
+        assert layout.render("note", run="a", iteration=7) == FileIdentifier("a/notes-7.txt")
+
+    def test_none_counts_as_not_given(self, layout):
+        """A value of `None` is the same as leaving the field out."""
+        assert layout.render("grid", run="a", iteration=7, index=None) == layout.render("grid", run="a", iteration=7)
+        assert layout.render("grid", run="a", iteration=7, index="i").path == "a/box.zarr/0007/i=i"
+        with pytest.raises(FieldError, match="grid: field `run` is missing"):
+            layout.render("grid", run=None, iteration=7)
+
+    def test_numpy_integers_are_integers(self, layout):
+        """Whatever Python takes as an index is an int, and the key holds a plain one."""
+        assert layout.render("flat", run="a", iteration=np.int64(7)).dataset == "7"
+        value = layout.key("flat", run="a", iteration=np.uint8(7))["iteration"]
+        assert (value, type(value)) == (7, int)
+
+    @pytest.mark.parametrize(
+        ("values", "message"),
+        [
+            ({}, "grid: field `run` is missing"),
+            ({"run": "a"}, "grid: field `iteration` is missing"),
+            ({"run": "a", "iteration": np.True_}, "field `iteration` does not take np.True_: it is of type bool"),
+            ({"run": "a", "iteration": 7.0}, "field `iteration` does not take 7.0: it is of type float"),
+            (
+                {"run": "a", "iteration": -1},
+                "field `iteration` does not take -1; it takes a whole number of at least 0",
+            ),
+            (
+                {"run": "a", "itertion": 7},
+                "field `itertion` does not belong to this kind; a similar field exists: `iter",
+            ),
+            ({"run": "a", "iteration": 7, "self": 1}, "field `self` does not belong to this kind"),
+            ({"run": "a" * 300, "iteration": 7}, "field `run` makes 'aaa.*it has 300 bytes, more than the 255"),
+        ],
+    )
+    def test_what_does_not_fit_is_refused(self, layout, values, message):
+        """A refusal names the kind, the field, the value and what would fit."""
+        with pytest.raises(FieldError, match=message) as caught:
+            layout.render("grid", **values)
+        assert caught.value.kind == "grid"
+        assert isinstance(caught.value, ValueError)
+
+    @pytest.mark.parametrize("kind", ["gird", "", 7, None, "__class__"])
+    def test_an_unknown_kind_is_refused(self, layout, kind):
+        """A kind that the layout does not have is refused, with the ones that it has."""
+        with pytest.raises(UnknownKindError, match="the layout `small` has no kind"):
+            layout.render(kind, run="a")
+
+    def test_an_error_inside_a_value_is_not_hidden(self, layout):
+        """A `TypeError` that a value raises goes up as it is."""
+
+        class Broken:
+            def __index__(self):
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            layout.render("flat", run="a", iteration=Broken())
+
+
+class TestMatch:
+    def test_a_path_gives_its_key(self, layout):
+        """A path relative to the root matches the kind that renders it."""
+        assert layout.match("a/box.zarr/0007/all") == Key("grid", {"run": "a", "iteration": 7})
+        assert layout.match("a/box.zarr") == Key("box", {"run": "a"})
+        assert layout.match("a/notes-7.txt") == Key("note", {"run": "a", "iteration": 7})
+
+    @pytest.mark.parametrize(
+        "path",
+        [
+            *["", "/", "a", "a/box.zarr/", "/a/box.zarr", "a//box.zarr", "./a/box.zarr", "a/../box.zarr", "a/BOX.zarr"],
+            *["a/box.zarr/7/all", "a/box.zarr/00007/all", "a/notes-07.txt", "a/notes-+7.txt", "a/notes-7.txt\n"],
+            *["a/notes-\u0667.txt", "a/notes- 7.txt", "a/notes-7_0.txt", "a" * 256 + "/box.zarr", "\ud800/box.zarr"],
+        ],
+    )
+    def test_what_would_not_be_rendered_does_not_match(self, layout, path):
+        """A path that no values render to is the path of no kind."""
+        assert layout.match(path) is None
+        assert layout.matches(path) == ()
+
+    def test_an_identifier_must_agree_on_the_container(self, layout):
+        """An identifier matches if the layout would make the very same one."""
+        assert layout.match(ArrayIdentifier("a/box.zarr", "0007/all")) == Key("grid", {"run": "a", "iteration": 7})
+        assert layout.match(ArrayIdentifier("a", "box.zarr/0007/all")) is None
+        assert layout.match(GroupIdentifier("a/box.zarr", "0007/all")) is None
+
+    def test_several_readings_are_an_error(self):
+        """Where a path has several readings, `match` raises and `matches` gives them all."""
+        dacapo = Layout.load("dacapo")
+        path = dacapo.render("validation_raw", run="r").path
+        with pytest.raises(AmbiguousPathError, match=r"'r/validation.zarr/inputs/raw' has several readings: val"):
+            dacapo.match(path)
+        assert dacapo.matches(path) == (
+            Key("best_validation", {"run": "r", "criterion": "inputs/raw"}),
+            Key("best_validation", {"run": "r", "criterion": "raw", "index": "inputs"}),
+            Key("validation_raw", {"run": "r"}),
+        )
+        assert dacapo.matches(ArrayIdentifier("r/validation.zarr", "inputs/raw")) == dacapo.matches(path)
+
+
+class TestTheLayoutItself:
+    def test_it_says_what_it_has(self, layout):
+        """Name, doc, fields and kinds are there to be read."""
+        assert (layout.name, layout.doc, layout.allow) == ("small", "A small layout.", ())
+        assert list(layout.kinds) == ["box", "old", "inputs", "grid", "flat", "note"]
+        assert list(layout.fields) == ["run", "iteration", "index"]
+        grid = layout.kinds["grid"]
+        assert (grid.sort, grid.container, grid.zarr_format) == ("array", "box", 3)
+        assert (list(grid.fields), grid.optional) == (["run", "iteration", "index"], {"index"})
+        assert (layout.kinds["flat"].zarr_format, layout.kinds["note"].zarr_format) == (2, None)
+        assert repr(layout) == "<Layout 'small': box, old, inputs, grid, flat, note>"
+
+    def test_it_cannot_be_changed(self, layout):
+        """The mappings of a layout are read-only."""
+        with pytest.raises(TypeError):
+            layout.kinds["box"] = None
+        with pytest.raises(TypeError):
+            layout.fields["run"] = None
+
+    def test_it_is_named_after_its_file(self, tmp_path):
+        """A layout without a name has that of its file."""
+        (tmp_path / "mine.yaml").write_text("zarrange: 1\nfiles: {a: {path: a}}\n")
+        loaded = Layout.load(tmp_path / "mine.yaml")
+        assert (loaded.name, loaded.file) == ("mine", str(tmp_path / "mine.yaml"))
+
+    def test_equal_texts_are_equal_layouts(self, layout):
+        """Layouts are equal, and hash alike, if their texts are; copies and pickles are equal."""
+        other = Layout.parse(TEXT.replace("small", "large"))
+        assert layout == Layout.parse(TEXT, file="elsewhere.yaml") != other
+        assert layout != "small"
+        for again in (copy.copy(layout), copy.deepcopy(layout), pickle.loads(pickle.dumps(layout))):
+            assert (again, hash(again)) == (layout, hash(layout))
+
+    def test_a_pickle_needs_no_files(self, tmp_path):
+        """A pickled layout has what it extends inside, for a worker on another machine."""
+        (tmp_path / "base.yaml").write_text(TEXT)
+        (tmp_path / "own.yaml").write_text("zarrange: 1\nextends: base.yaml\nfiles: {extra: {path: extra}}\n")
+        frozen = pickle.dumps(Layout.load(tmp_path / "own.yaml"))
+        (tmp_path / "base.yaml").unlink()
+        (tmp_path / "own.yaml").unlink()
+        again = pickle.loads(frozen)
+        assert (again.render("extra").path, again.render("box", run="a").path) == ("extra", "a/box.zarr")
+
+    def test_fields_may_be_named_like_functions(self):
+        """A field may have the name of whatever rendering and matching use themselves."""
+        names = ["type", "len", "str", "int", "self", "kind", "render", "parts", "values", "cls", "object"]
+        fields = "".join(f"  {name}: {{type: {'int' if at % 2 else 'str'}}}\n" for at, name in enumerate(names))
+        slots = "/".join(f"{{{{ {name} }}}}" for name in names)
+        odd = Layout.parse(f'zarrange: 1\nfields:\n{fields}files:\n  x: {{path: "{slots}"}}\n')
+        values = {name: at if at % 2 else f"v{at}" for at, name in enumerate(names)}
+        path = odd.render("x", **values).path
+        assert path == "v0/1/v2/3/v4/5/v6/7/v8/9/v10"
+        assert odd.match(path) == Key("x", values)
+
+    def test_a_layout_cannot_reach_what_renders_it(self):
+        """What a layout's texts spell never becomes code: names that are not plain are refused."""
+        for name in ("_made", "__import__", "a b", "a.b", "é", "1a", "class", "None", "a)(", ""):
+            with pytest.raises(LayoutError) as caught:
+                Layout.parse(f"zarrange: 1\nfields:\n  {name!r}: {{type: str}}\nfiles: {{x: {{path: a}}}}\n")
+            assert [one.rule for one in caught.value.diagnostics] == ["invalid-name"]
+
+
+class TestLoad:
+    def test_a_shipped_layout_by_its_name(self):
+        """A bare name is that of a shipped layout."""
+        assert Layout.load("training").name == "training"
+
+    def test_a_file_by_its_path(self, tmp_path, monkeypatch):
+        """A path is that of a file, as text or as a path object; a bare name in the working directory works too."""
+        (tmp_path / "mine.yaml").write_text(TEXT)
+        (tmp_path / "bare").write_text(TEXT)
+        monkeypatch.chdir(tmp_path)
+        layouts = [Layout.load("mine.yaml"), Layout.load(Path("mine.yaml")), Layout.load(tmp_path / "mine.yaml")]
+        assert {one.name for one in [*layouts, Layout.load("bare")]} == {"small"}
+
+    @pytest.mark.parametrize(
+        ("name", "message", "advice"),
+        [
+            ("trainng", "`trainng` is neither a shipped layout nor a file", "a similar layout exists: `training`"),
+            ("missing.yaml", "cannot read `missing.yaml`: no such file or directory", None),
+            (".", "cannot read `.`: it is not a file", None),
+            ("/dev/zero", "cannot read `/dev/zero`: it is not a file", None),
+            ("nul\0.yaml", "cannot read `nul\0.yaml`: .*", None),
+        ],
+    )
+    def test_what_cannot_be_read_is_a_positioned_error(self, tmp_path, monkeypatch, name, message, advice):
+        """A file that is missing, or no file, is a diagnostic like any other."""
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(LayoutError, match=message) as caught:
+            Layout.load(name)
+        (found,) = caught.value.diagnostics
+        assert (found.rule, found.span.line, found.span.column, found.help) == ("unreadable-layout", 1, 1, advice)
+
+    def test_a_named_pipe_does_not_block(self, tmp_path):
+        """A named pipe is no file, and is not waited for."""
+        import os
+
+        os.mkfifo(tmp_path / "pipe.yaml")
+        with pytest.raises(LayoutError, match="it is not a file"):
+            Layout.load(tmp_path / "pipe.yaml")
+
+    def test_a_huge_file_is_not_read(self, tmp_path):
+        """A file above the limit is refused before it is read."""
+        with open(tmp_path / "huge.yaml", "wb") as file:
+            file.truncate(2**40)
+        with pytest.raises(LayoutError, match="1099511627776 bytes, more than 65536"):
+            Layout.load(tmp_path / "huge.yaml")
+
+    def test_all_errors_come_at_once(self):
+        """What is wrong in different places of a file is reported together, in the order of the file."""
+        with pytest.raises(LayoutError) as caught:
+            Layout.parse(
+                "zarrange: 2\n"
+                "fields:\n"
+                "  a: {type: strr}\n"
+                "  b: {type: int, min: low}\n"
+                "  c: {type: str}\n"
+                "containers:\n"
+                '  box: {path: "/{{ d }}"}\n'
+                "arrays:\n"
+                '  x: {container: bix, path: "{{ c | pad(3) }}"}\n'
+                '  y: {container: box, path: "{{ b }}", extra: 1}\n'
+                "allow: [{rule: nothing, kinds: [z], because: ''}]\n",
+                file="f.yaml",
+            )
+        assert [(one.rule, one.span.line, one.span.column) for one in caught.value.diagnostics] == [
+            ("unsupported-version", 1, 11),
+            ("wrong-type", 3, 13),
+            ("wrong-type", 4, 23),
+            ("unknown-field", 7, 20),
+            ("unknown-container", 9, 18),
+            ("misapplied-filter", 9, 37),
+            ("unknown-key", 10, 40),
+            ("unknown-rule", 11, 16),
+            ("unknown-kind", 11, 33),
+            ("undocumented-allow", 11, 46),
+        ]
+
+    def test_a_filter_cannot_replace_a_built_in_one(self):
+        """The names of the built-in filters mean the same in every layout."""
+        from zarrange import Filter
+
+        mine = Filter("pad", encode=str, decode=str)
+        with pytest.raises(ValueError, match="there is a filter `pad` already"):
+            Layout.parse(TEXT, filters=[mine])
+
+    def test_loading_leaves_the_recursion_limit_alone(self):
+        """Deep recursion in a hostile layout is caught where the caller's stack is deep as well."""
+
+        def deep(levels):
+            return deep(levels - 1) if levels else Layout.parse(TEXT).name
+
+        assert deep(sys.getrecursionlimit() // 3) == "small"

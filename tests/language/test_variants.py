@@ -1,0 +1,174 @@
+"""What a template unfolds to, and what keeps it from being read back."""
+
+from __future__ import annotations
+
+import pytest
+
+from zarrange import Layout, LayoutError
+
+FIELDS = """\
+zarrange: 1
+fields:
+  a: {type: str}
+  b: {type: str}
+  n: {type: int}
+  flag: {type: bool}
+  pick: {type: str, choices: [x, y, z]}
+"""
+
+
+def kind_of(path):
+    return Layout.parse(f"{FIELDS}files: {{k: {{path: '{path}'}}}}").kinds["k"]
+
+
+def diagnostics(path):
+    with pytest.raises(LayoutError) as caught:
+        Layout.parse(f"{FIELDS}files: {{k: {{path: '{path}'}}}}")
+    return [(one.rule, one.span.column - 20, one.message) for one in caught.value.diagnostics]
+
+
+def forms(path):
+    """The variants of a template: what is given, absent, equal and unequal in each, with its text."""
+    return [
+        (
+            "".join(getattr(piece, "text", "·") if isinstance(piece.text, str) else "·" for piece in variant.pieces),
+            sorted(variant.given),
+            sorted(variant.absent),
+            dict(variant.equal),
+            dict(variant.unequal),
+        )
+        for variant in kind_of(path).variants
+    ]
+
+
+class TestUnfolding:
+    def test_a_plain_template_has_one_variant(self):
+        """Without a condition there is one variant, and all fields are given."""
+        assert forms("{{ a }}/x-{{ n }}") == [("·/x-·", ["a", "n"], [], {}, {})]
+
+    def test_an_optional_field_makes_two(self):
+        """A test for definedness makes a variant with the field, and one without."""
+        assert forms("x{% if a is defined %}-{{ a }}{% endif %}") == [
+            ("x-·", ["a"], [], {}, {}),
+            ("x", [], ["a"], {}, {}),
+        ]
+
+    def test_the_same_test_turns_out_the_same(self):
+        """Two tests of one field do not make four variants."""
+        path = "{% if a is defined %}{{ a }}{% else %}x{% endif %}/{% if a is defined %}y{% else %}z{% endif %}"
+        assert [form[0] for form in forms(path)] == ["·/y", "x/z"]
+
+    def test_a_field_that_is_needed_anyway_is_not_optional(self):
+        """A test for a field that stands outside of the test as well always holds."""
+        assert forms("{% if a is defined %}x{% endif %}/{{ a }}")[0][0] == "x/·"
+        assert len(forms("{{ a }}/{% if a is defined %}x{% else %}y{% endif %}")) == 1
+
+    def test_equality_tells_the_value(self):
+        """Where a field equals a literal, its value need not stand in the path."""
+        assert forms('{% if a == "x" %}special{% else %}{{ a }}{% endif %}') == [
+            ("special", ["a"], [], {"a": "x"}, {}),
+            ("·", ["a"], [], {}, {"a": ("x",)}),
+        ]
+
+    def test_elif_is_a_chain(self):
+        """Further tests apply where the earlier ones did not hold."""
+        path = '{% if a == "x" %}1{% elif a == "y" %}2{% else %}{{ a }}{% endif %}'
+        assert [form[3:] for form in forms(path)] == [({"a": "x"}, {}), ({"a": "y"}, {}), ({}, {"a": ("x", "y")})]
+
+    def test_the_last_choice_is_known(self):
+        """Where all values of a field but one are ruled out, it has that one."""
+        assert [form[3] for form in forms("{% if flag == true %}on{% else %}off{% endif %}")] == [
+            {"flag": True},
+            {"flag": False},
+        ]
+        path = '{% if pick == "x" %}1{% elif pick == "y" %}2{% else %}3{% endif %}'
+        assert [form[3]["pick"] for form in forms(path)] == ["x", "y", "z"]
+
+    def test_conditions_render_and_match(self):
+        """Each variant renders its own values, and its path gives them back."""
+        flag = "{% if flag == true %}on{% else %}off{% endif %}"
+        rest = "{% if n == 7 %}seven{% else %}{{ n }}{% endif %}{% if a is defined %}/{{ a }}{% endif %}"
+        layout = Layout.parse(f"{FIELDS}files: {{k: {{path: '{flag}/{rest}'}}}}")
+        for values, path in [
+            ({"flag": True, "n": 7}, "on/seven"),
+            ({"flag": False, "n": 8, "a": "x"}, "off/8/x"),
+            ({"flag": False, "n": 7, "a": "x"}, "off/seven/x"),
+        ]:
+            assert layout.render("k", **values).path == path
+            assert dict(layout.match(path).values) == values
+        assert layout.match("on/7") is None
+        with pytest.raises(ValueError, match="field `flag` does not take 1: it is of type int"):
+            layout.render("k", flag=1, n=7)
+        with pytest.raises(ValueError, match="field `flag` is missing"):
+            layout.render("k", n=7)
+
+    def test_fields_that_exclude_each_other(self):
+        """Where either of two fields has a place, giving both is an error, not a choice made for the caller."""
+        path = "{% if a is defined %}a-{{ a }}{% else %}b-{{ b }}{% endif %}"
+        layout = Layout.parse(f"{FIELDS}files: {{k: {{path: '{path}'}}}}")
+        assert [layout.render("k", a="1").path, layout.render("k", b="1").path] == ["a-1", "b-1"]
+        with pytest.raises(ValueError, match="field `b` has no place beside `a`; leave it out"):
+            layout.render("k", a="1", b="2")
+        with pytest.raises(ValueError, match="is missing"):
+            layout.render("k")
+
+    def test_a_field_that_would_get_lost_is_refused(self):
+        """A value that does not stand in the path while another field is missing is an error, not dropped."""
+        path = "{% if a is defined %}{{ a }}/{{ b }}{% else %}x{% endif %}"
+        layout = Layout.parse(f"{FIELDS}files: {{k: {{path: '{path}'}}}}")
+        assert layout.render("k").path == "x"
+        assert layout.render("k", a="1", b="2").path == "1/2"
+        with pytest.raises(ValueError, match="k: field `a` is missing"):
+            layout.render("k", b="2")
+        with pytest.raises(ValueError, match="k: field `b` is missing"):
+            layout.render("k", a="1")
+
+
+class TestChecks:
+    @pytest.mark.parametrize(
+        ("path", "column", "name"),
+        [
+            ("x{% if a is defined %}y{% endif %}", -1, "a"),
+            ("{{ b }}{% if n == 7 %}y{% else %}z{% endif %}", -1, "n"),
+            (
+                '{% if pick == "x" %}1{% elif pick == "y" %}2{% else %}3{% endif %}/{% if a is defined %}y{% endif %}',
+                -1,
+                "a",
+            ),
+        ],
+    )
+    def test_a_value_that_does_not_stand_in_the_path(self, path, column, name):
+        """A field whose value cannot be told from the path is an error of the template."""
+        message = f"the value of `{name}` does not stand in the path everywhere that it is given"
+        assert ("irreversible-template", column, message) in diagnostics(path)
+
+    @pytest.mark.parametrize(
+        ("path", "column", "message"),
+        [
+            ("/{{ a }}", 0, "the path begins with `/`"),
+            ("{{ a }}/", 7, "the path ends with `/`"),
+            ("{{ a }}//{{ b }}", 7, "the path has an empty segment"),
+            ("../{{ a }}", 0, "the segment `..` is no proper name: it is a reserved name"),
+            ("{{ a }}/./x", 7, "the segment `.` is no proper name: it is a reserved name"),
+            ("{{ a }}/ x", 7, "the segment ` x` is no proper name: it starts or ends with a space"),
+            ("{{ a }}/zarr.json", 7, "the segment `zarr.json` is no proper name: it is a reserved name"),
+            ("{{ a }}/e\u0301", 7, "the segment `e\u0301` is no proper name: it is not in Unicode normal form NFC"),
+            ("{% if a is defined %}{{ a }}{% endif %}/x", 39, "the path begins with `/`"),
+            ("x/{% if a is defined %}{{ a }}{% endif %}", 0, "the path ends with `/`"),
+            ("x/{% if a is defined %}{{ a }}{% endif %}/y", 0, "the path has an empty segment"),
+            (".{% if a is defined %}{{ a }}{% endif %}", 0, "the segment `.` is no proper name: it is a reserved name"),
+            (f"{{{{ a }}}}/{'x' * 256}", 7, f"the segment `{'x' * 256}` is no proper name: it has 256 bytes"),
+        ],
+    )
+    def test_a_path_that_is_none(self, path, column, message):
+        """A template that can give an empty, a reserved or an overlong segment is an error, at that segment."""
+        (one,) = diagnostics(path)
+        assert one[:2] == ("unsafe-segment", column)
+        assert one[2].startswith(message)
+
+    def test_too_many_conditions(self):
+        """A template with more variants than anybody could keep in mind is refused, and quickly."""
+        fields = "".join(f"  f{at}: {{type: str}}\n" for at in range(40))
+        path = "x" + "".join(f"{{% if f{at} is defined %}}-{{{{ f{at} }}}}{{% endif %}}" for at in range(40))
+        with pytest.raises(LayoutError, match="the template has too many conditions"):
+            Layout.parse(f"zarrange: 1\nfields:\n{fields}files: {{k: {{path: '{path}'}}}}")
