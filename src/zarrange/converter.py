@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import json
 import math
+from itertools import islice
 from types import UnionType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, Union, get_args, get_origin
 
@@ -24,7 +25,7 @@ from cattrs.errors import (
 )
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
 
-from zarrange.diagnostics import similar
+from zarrange.diagnostics import MAX_FINDINGS as MAX_PROBLEMS, shown, similar
 from zarrange.errors import StructureError
 from zarrange.identifiers import (
     ArrayIdentifier,
@@ -93,7 +94,7 @@ def structure(data: object, target: type[T]) -> T:
     except StructureHandlerNotFoundError:
         raise
     except Exception as error:
-        problems = tuple(_problems(error, ()))
+        problems = tuple(islice(_problems(error, ()), MAX_PROBLEMS))
         raise StructureError(problems) from error
 
 
@@ -147,13 +148,8 @@ def describe(value: object) -> str:
     """Return what a piece of plain data is, in words that fit YAML and JSON alike."""
     names = {dict: "a mapping", list: "a list", str: "text", bool: "a truth value", type(None): "nothing"}
     if type(value) in names:
-        return names[type(value)] if type(value) is not str else f"the text {_shortened(value)}"
-    return f"the number {value}" if isinstance(value, int | float) else f"a {type(value).__name__}"
-
-
-def _shortened(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}…"  # noqa: PLR2004 - a message stays on one line
+        return names[type(value)] if type(value) is not str else f"the text {shown(value, 60)}"
+    return f"the number {shown(value, 60)}" if isinstance(value, int | float) else f"a {type(value).__name__}"
 
 
 def _strict(expected: type, name: str) -> Callable[[Any, Any], Any]:

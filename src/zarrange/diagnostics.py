@@ -15,7 +15,11 @@ from attrs import field, frozen
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Diagnostic", "Severity", "Span", "similar"]
+__all__ = ["Diagnostic", "Findings", "Severity", "Span", "TooManyFindings", "shown", "similar"]
+
+MAX_FINDINGS = 100
+MAX_COMPARED = 40
+MAX_LISTED = 20
 
 
 class Severity(enum.Enum):
@@ -58,11 +62,40 @@ class Diagnostic:
         return f"{self.span}: {self.severity.value}[{self.rule}]: {self.message}{advice}"
 
 
+class TooManyFindings(Exception):  # noqa: N818 - ends a search for findings; it is no error of the caller
+    """There are as many findings as anybody would read."""
+
+
+class Findings(list[Diagnostic]):
+    """The findings of one file, as far as anybody would read them: `report` stops whoever looks for more."""
+
+    def report(self, finding: Diagnostic) -> None:
+        """Add a finding. Raises `TooManyFindings` when there are enough."""
+        self.append(finding)
+        if len(self) >= MAX_FINDINGS:
+            message = f"there may be more findings than these {MAX_FINDINGS}"
+            self.append(Diagnostic("too-many-findings", message, finding.span))
+            raise TooManyFindings
+
+
+def shown(value: object, length: int = 80) -> str:
+    """Return `repr(value)` for a message: not longer than `length`, and without ever failing."""
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - whatever somebody's `__repr__` raises, we are about to report something else
+        return f"<a {type(value).__name__}>"
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
 def similar(name: str, known: Iterable[str], what: str) -> str:
     """Return a `help` sentence for an unknown `name`: the similar one that exists, else all that exist."""
+    # Comparing is slow: of very many names, those of about the same length will do.
     known = sorted(known)
+    if len(known) > MAX_COMPARED:
+        known = [one for one in known if abs(len(one) - len(name)) <= 1][:MAX_COMPARED]
     if close := get_close_matches(name, known, n=1, cutoff=0.6):
         return f"a similar {what} exists: `{close[0]}`"
     if not known:
-        return f"no {what} is declared"
-    return f"known: {', '.join(f'`{one}`' for one in known)}"
+        return f"no similar {what} is declared"
+    listed = known[:MAX_LISTED]
+    return f"known: {', '.join(f'`{one}`' for one in listed)}{', …' if known[MAX_LISTED:] else ''}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from zarrange.diagnostics import Diagnostic, Span, similar
+from zarrange.diagnostics import Diagnostic, Span, shown, similar
 from zarrange.language.document import AllowSpec, Document, Located, structure_document
 from zarrange.language.fields import Field, make_field
 from zarrange.language.kinds import Example, Kind, Sort
@@ -77,7 +77,7 @@ class _Assembler:
 
     def assemble(self) -> Assembly:
         if self.document.zarrange != FORMAT:
-            message = f"version {self.document.zarrange} of the format is not known"
+            message = f"version {shown(self.document.zarrange)} of the format is not known"
             self._fault("unsupported-version", message, self.located.span(("zarrange",)), f"write `zarrange: {FORMAT}`")
         self._make_fields()
         names = self._names()
@@ -118,10 +118,8 @@ class _Assembler:
                 self.fields[name] = made
 
     def _names(self) -> Names:
-        declared = {*self.document.fields, *self.document.fragments}
-        broken = (
-            (declared - self.fields.keys()) | self.broken.get("fields", set()) | self.broken.get("fragments", set())
-        )
+        broken = self.document.fields.keys() - self.fields.keys()
+        broken |= self.broken.get("fields", set()) | self.broken.get("fragments", set())
         names: Names
         fragments = {
             name: (lambda span, name=name: self._fragment(name, names, span)) for name in self.document.fragments

@@ -11,6 +11,8 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
+from zarrange.diagnostics import shown
+
 __all__ = ["decode", "encode", "pattern"]
 
 
@@ -33,11 +35,13 @@ _DAY = ({"year", "month", "day"}, {"year", "day_of_year"})
 _TIME = ("hour", "minute", "second", "microsecond")
 
 
-@lru_cache(256)
+@lru_cache(256, typed=True)
 def _pieces(form: str) -> tuple[str | _Part, ...]:
     """Split a format into texts and parts. Raises `ValueError` for one that does not read back."""
     if type(form) is not str or not form:
-        raise ValueError(f"`date` takes a format such as '%Y-%m-%d', not {form!r}")
+        raise ValueError(f"`date` takes a format such as '%Y-%m-%d', not {shown(form)}")
+    if stranger := next((one for one in form if one in "/\\" or not one.isprintable()), None):
+        raise ValueError(f"the format {shown(form)} has {stranger!r}, which cannot stand in a path segment")
     pieces: list[str | _Part] = []
     for directive, text in re.findall(r"%(.?)|([^%]+)", form, re.DOTALL):
         if text or directive == "%":

@@ -153,7 +153,7 @@ def locate_layout(name: str | os.PathLike[str]) -> Path:
     if isinstance(name, str) and name in shipped:
         return shipped[name]
     path = Path(name)
-    if isinstance(name, str) and not path.suffix and os.sep not in name and not path.exists():
+    if isinstance(name, str) and not path.suffix and os.sep not in name and not os.path.exists(name):
         message = f"`{name}` is neither a shipped layout nor a file"
         raise LayoutError([Diagnostic("unreadable-layout", message, _start_of(name), similar(name, shipped, "layout"))])
     return path
@@ -203,12 +203,16 @@ def _base_of(chain: Sequence[Source]) -> Source | None:
         message = f"`{written}` is neither a shipped layout nor the name of a YAML file beside this one"
         raise LayoutError([Diagnostic("unreadable-layout", message, span, similar(written, shipped, "layout"))])
     known = [Path(one.file) for one in chain]
-    if any(path == one or (path.exists() and one.exists() and path.samefile(one)) for one in known):
+    if any(path == one or _is_same_file(path, one) for one in known):
         names = " → ".join(f"`{one.name}`" for one in [*known, path])
         raise LayoutError([Diagnostic("extends-cycle", f"the layout extends itself: {names}", span)])
     if len(chain) >= MAX_CHAIN:
         raise LayoutError([Diagnostic("extends-cycle", f"more than {MAX_CHAIN} layouts extend each other", span)])
     return read_source(path, blame=span)
+
+
+def _is_same_file(one: Path, other: Path) -> bool:
+    return os.path.exists(one) and os.path.exists(other) and os.path.samefile(one, other)
 
 
 def _start_of(file: str) -> Span:

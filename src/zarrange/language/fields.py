@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Literal
 
 from attrs import fields as attributes, frozen
 
-from zarrange.diagnostics import similar
+from zarrange.diagnostics import shown, similar
 from zarrange.identifiers import Value
 from zarrange.language.charsets import CHARSETS, MAX_SEGMENT_BYTES, is_portable
 from zarrange.language.patterns import Language, PatternError
@@ -116,9 +116,7 @@ class Field:
 
     def misfit(self, value: object, why: str | None = None) -> Misfit:
         """Return the refusal of `value`: what was given, why not, and what would fit."""
-        shown = repr(value)
-        shown = shown if len(shown) <= 80 else f"{shown[:77]}…"  # noqa: PLR2004 - a message stays readable
-        return Misfit(f"does not take {shown}{f': {why}' if why else ''}; it takes {self.fits}")
+        return Misfit(f"does not take {shown(value)}{f': {why}' if why else ''}; it takes {self.fits}")
 
     def _fits(self) -> str:
         raise NotImplementedError
@@ -240,7 +238,7 @@ class IntField(Field):
     def _accept(self, value: object) -> Value:
         try:
             number = operator.index(value)  # type: ignore[arg-type]  # whether it has one is the question
-        except TypeError:
+        except (TypeError, ValueError):
             number = None
         if number is None or isinstance(value, bool):
             raise self.misfit(value, f"it is of type {type(value).__name__}")
@@ -386,12 +384,18 @@ def make_field(name: str, spec: FieldSpec) -> tuple[Field | None, list[SpecFault
         return None, faults
     try:
         made = FIELD_TYPES[spec.type](name, spec)
-        if spec.choices is not None:
-            made.choices = tuple(made.from_yaml(choice) for choice in spec.choices)
-    except PatternError as error:
+    except PatternError as error:  # each pattern is fine, but all of them together are not
         return None, [SpecFault(("pattern",), "invalid-pattern", str(error), error.instead)]
-    except Misfit as misfit:
-        return None, [SpecFault(("choices",), "invalid-choice", f"the field `{name}` {misfit}")]
+    if spec.choices is not None:
+        choices = []
+        for at, choice in enumerate(spec.choices):
+            try:
+                choices.append(made.from_yaml(choice))
+            except Misfit as misfit:
+                faults.append(SpecFault(("choices", at), "invalid-choice", f"the field `{name}` {misfit}"))
+        made.choices = tuple(choices)
+    if faults:
+        return None, faults
     if spec.choices is not None and isinstance(made, StrField) and made.is_verbatim is not None:
         made.is_verbatim = frozenset(made.choices or ()).__contains__
         made.include, made.exclude = ("|".join(re.escape(str(choice)) for choice in made.choices or ()),), ()
@@ -418,7 +422,7 @@ def _faults(spec: FieldSpec) -> Any:
     yield from _limit_faults(spec)
     if spec.max_length is not None and not 1 <= spec.max_length <= MAX_SEGMENT_BYTES:
         yield SpecFault(
-            ("max_length",), "wrong-type", f"`max_length` is {spec.max_length}", "use a number from 1 to 255"
+            ("max_length",), "wrong-type", f"`max_length` is {shown(spec.max_length)}", "use a number from 1 to 255"
         )
     if spec.choices is not None and not spec.choices:
         yield SpecFault(("choices",), "invalid-choice", "`choices` is empty, so that no value fits", "leave it out")
@@ -440,10 +444,10 @@ def _limit_faults(spec: FieldSpec) -> Any:
             limits.append(FIELD_TYPES[spec.type]("", FieldSpec(spec.type)).from_yaml(limit))
         except Misfit:
             yield SpecFault(
-                (name,), "wrong-type", f"`{name}` of a field of type `{spec.type}` is {limit!r}", f"use {words}"
+                (name,), "wrong-type", f"`{name}` of a field of type `{spec.type}` is {shown(limit)}", f"use {words}"
             )
     if len(limits) == 2 and limits[0] > limits[1]:  # noqa: PLR2004 - both of them
-        yield SpecFault(("min",), "wrong-type", f"`min` is {spec.min}, above `max`, which is {spec.max}")
+        yield SpecFault(("min",), "wrong-type", f"`min` is {shown(spec.min)}, above `max`, which is {shown(spec.max)}")
 
 
 def _within(value: Any, low: Any, high: Any) -> bool:

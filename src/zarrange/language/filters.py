@@ -13,15 +13,21 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen, validators
 
+from zarrange.diagnostics import shown
 from zarrange.language import dates
 from zarrange.language.charsets import DEVICES, METADATA, is_portable
+from zarrange.language.patterns import Language
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 __all__ = ["BUILT_IN", "Filter"]
 
 MAX_WIDTH = 64
+
+
+def _names(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(names)
 
 
 @frozen
@@ -36,7 +42,7 @@ class Filter:
     name: str = field(validator=validators.matches_re(r"[a-z][a-z0-9_]*"))
     encode: Callable[..., str] = field(validator=validators.is_callable())
     decode: Callable[..., Any] = field(validator=validators.is_callable())
-    takes: frozenset[str] = frozenset({"str"})
+    takes: frozenset[str] = field(default=("str",), converter=_names)
     pattern: str | Callable[..., str] = "[^/]+"
     lossless: bool = False
     """Every value that the field takes comes back: rendering need not check it."""
@@ -45,7 +51,7 @@ class Filter:
         """Return why the filter does not take these arguments, or `None`."""
         try:
             inspect.signature(self.encode).bind(None, *arguments)
-            self.texts(arguments)
+            Language([self.texts(arguments)])
         except TypeError:
             names = list(inspect.signature(self.encode).parameters)[1:]
             return f"`{self.name}` takes {_counted(names)}, not {len(arguments)}"
@@ -75,7 +81,7 @@ def _unpad(text: str, width: int) -> int:
 
 def _padded(width: int) -> str:
     if type(width) is not int or not 1 <= width <= MAX_WIDTH:
-        raise ValueError(f"`pad` takes a width from 1 to {MAX_WIDTH}, not {width!r}")
+        raise ValueError(f"`pad` takes a width from 1 to {MAX_WIDTH}, not {shown(width)}")
     return "-?[0-9]+"
 
 

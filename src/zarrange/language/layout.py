@@ -6,12 +6,14 @@ A `Layout` is loaded whole or not at all: everything that is wrong with its file
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
-from zarrange.diagnostics import similar
+from zarrange.diagnostics import Findings, TooManyFindings, similar
 from zarrange.errors import LayoutError, UnknownKindError
+from zarrange.identifiers import Identifier
 from zarrange.language.assembly import assemble
 from zarrange.language.check import check
 from zarrange.language.document import locate_layout, merge, read_chain, read_source
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from zarrange.diagnostics import Diagnostic
-    from zarrange.identifiers import Identifier, Key
+    from zarrange.identifiers import Key
     from zarrange.language.document import AllowSpec
     from zarrange.language.fields import Field
     from zarrange.language.filters import Filter
@@ -41,8 +43,10 @@ class Layout:
     def __init__(self, sources: Iterable[Source], filters: Iterable[Filter] = ()) -> None:
         self._sources = tuple(sources)
         self._filters = tuple(filters)
-        found: list[Diagnostic] = []
-        assembly = assemble(merge(self._sources), _by_name(self._filters), found.append)
+        found = Findings()
+        assembly = None
+        with suppress(TooManyFindings):
+            assembly = assemble(merge(self._sources), _by_name(self._filters), found.report)
         if found or assembly is None:
             raise LayoutError(sorted(found, key=lambda one: (one.span, one.rule, one.message)))
         self._assembly = assembly
@@ -125,12 +129,15 @@ class Layout:
         """
         if isinstance(path, str):
             return self._assembly.matcher.match(path)
-        return self._assembly.matcher.only(path.path, self.matches(path))
+        found = self.matches(path)
+        return self._assembly.matcher.only(path.path, found)
 
     def matches(self, path: str | Identifier) -> tuple[Key, ...]:
         """Return every key whose path this is, in order."""
         if isinstance(path, str):
             return self._assembly.matcher.matches(path)
+        if not isinstance(path, get_args(Identifier)):
+            raise TypeError(f"expected a path or an identifier, got {type(path).__name__}")
         found = self._assembly.matcher.matches(path.path)
         return tuple(key for key in found if self._renderers[key.kind](**key.values) == path)
 

@@ -20,7 +20,7 @@ from zarrange.language.charsets import MAX_SEGMENT_BYTES
 from zarrange.language.fields import IntField
 from zarrange.language.lattice import Lattice
 from zarrange.language.nodes import assign, both, call, compare, constant, define, load, method
-from zarrange.language.renderer import COMMON_INT, path_fault
+from zarrange.language.renderer import path_fault
 from zarrange.language.slots import Slot
 from zarrange.language.templates import Text
 
@@ -227,11 +227,10 @@ class _Reader:
         value = ast.NamedExpr(ast.Name(variable, ast.Store()), self._value(slot, text))
         yield compare(value, ast.IsNot(), constant(None))
         if slot.width is not None and isinstance(slot.field, IntField):
-            low = -COMMON_INT if slot.field.min is None else slot.field.min
+            if slot.field.min is not None:
+                yield compare(constant(slot.field.min), ast.LtE(), load(variable))
             if slot.field.max is not None:
-                yield ast.Compare(constant(low), [ast.LtE(), ast.LtE()], [load(variable), constant(slot.field.max)])
-            elif low > 0:
-                yield compare(constant(low), ast.LtE(), load(variable))
+                yield compare(load(variable), ast.LtE(), constant(slot.field.max))
         if again:
             yield compare(load(variable), ast.Eq(), load(self.found[name]))
         else:

@@ -21,14 +21,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Language", "PatternError", "State"]
 
-MAX_NFA_STATES = 2_000
+MAX_LENGTH = 1_000
+MAX_NFA_STATES = 1_000
 MAX_KEPT_STATES = 2_000
+MAX_KEPT_NODES = 200_000
+MAX_EDGES = 1_000
 MAX_CODE = 0x10FFFF
 
 _REFUSED = re.compile(
     r"\\[1-9][0-9]*|\\[bBAZ]"  # back-references, anchors
     r"|\(\?(?:[=!]|<[=!]|P=|\(|>|[aiLmsux-])"  # look-around, groups that refer, atomic groups, flags
-    r"|[*+?}]\+|[\^$]"  # possessive repeats, anchors
+    r"|(?:[*+?]|\{[0-9]*,?[0-9]*\})\+|[\^$]"  # possessive repeats, anchors
 )
 _SKIPPED = re.compile(r"\\[^1-9bBAZ]|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
 _INSTEAD = {
@@ -90,10 +93,13 @@ class _Builder:
 
     def __init__(self) -> None:
         self.nodes: list[_Node] = []
+        self._classes: dict[int, tuple[list[int], list[int]]] = {}
+        """The ranges of each class of the pattern, by its identity: repeats share them."""
 
     def add(self, pattern: str) -> tuple[int, int]:
         """Add a pattern; return its first and its accepting state."""
         start = self._node()
+        self._classes.clear()
         return start, self._sequence(_parse(pattern), start)
 
     def _node(self) -> int:
@@ -121,13 +127,14 @@ class _Builder:
         if op is ops.SUBPATTERN:
             return self._sequence(argument[3], at)
         end = self._node()
-        ranges = sorted(_ranges(op, argument))
         node = self.nodes[at]
         if node.target >= 0 or node.free:
             begin = self._node()
             node.free.append(begin)
             node = self.nodes[begin]
-        node.lows, node.highs = _merged(ranges)
+        if op is ops.IN and id(argument) not in self._classes:
+            self._classes[id(argument)] = _merged(sorted(_ranges(op, argument)))
+        node.lows, node.highs = self._classes[id(argument)] if op is ops.IN else _merged([*_ranges(op, argument)])
         node.target = end
         return end
 
@@ -199,6 +206,8 @@ def _parse(pattern: str) -> Iterable[tuple[Any, Any]]:
 
 
 def _refuse_irregular(pattern: str) -> None:
+    if len(pattern) > MAX_LENGTH:
+        raise PatternError(f"the pattern has more than {MAX_LENGTH} characters", MAX_LENGTH)
     at = 0
     while at < len(pattern):
         if skipped := _SKIPPED.match(pattern, at):
@@ -247,6 +256,7 @@ class Language:
         self._nodes = builder.nodes
         self._owners = self._wanted_owners(len(include))
         self._kept: dict[frozenset[int], State] = {}
+        self._kept_nodes = 0
         self.start = self._state(self._closure(self._starts))
 
     def fullmatch(self, text: str) -> bool:
@@ -269,6 +279,8 @@ class Language:
         nodes = self._nodes
         reached = self._closure([nodes[one].target for one in state.nodes if nodes[one].takes(code)])
         behind = self._state(reached) if self._alive(reached) else None
+        if len(state.edges) >= MAX_EDGES:  # texts of very many characters must not fill the memory
+            state.edges = {}
         state.edges[character] = behind
         return behind
 
@@ -293,7 +305,8 @@ class Language:
     def _state(self, nodes: frozenset[int]) -> State:
         known = self._kept.get(nodes)
         if known is None:
-            if len(self._kept) >= MAX_KEPT_STATES:
+            self._kept_nodes += len(nodes)
+            if len(self._kept) >= MAX_KEPT_STATES or self._kept_nodes > MAX_KEPT_NODES:
                 self._forget()
             accepts = all(end in nodes for end in self._wanted) and not any(end in nodes for end in self._unwanted)
             known = self._kept[nodes] = State(nodes, accepts)
@@ -304,3 +317,4 @@ class Language:
         for state in self._kept.values():
             state.edges = {}
         self._kept = {self.start.nodes: self.start}
+        self._kept_nodes = len(self.start.nodes)

@@ -197,10 +197,13 @@ class _Compiler:
     def _refusal(self, *values: object) -> FieldError:
         """Say why no variant applies: against the one that fits best, what is missing, or too much."""
         given = {name: value for name, value in zip(self.fields, values, strict=True) if value is not None}
-        closest = min(
-            self.variants,
-            key=lambda variant: (len(given.keys() - variant.given.keys()), len(variant.given.keys() - given.keys())),
-        )
+
+        def distance(variant: Variant) -> tuple[int, int, int]:
+            wrong = sum(name in given and given[name] != value for name, value in variant.equal.items())
+            wrong += sum(given.get(name) in ruled_out for name, ruled_out in variant.unequal.items())
+            return wrong, len(given.keys() - variant.given.keys()), len(variant.given.keys() - given.keys())
+
+        closest = min(self.variants, key=distance)
         if missing := [name for name in self.fields if name in closest.given and name not in given]:
             return self._missing(missing)
         extra = next(name for name in given if name not in closest.given)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
+from zarrange.diagnostics import shown
 from zarrange.language.charsets import is_portable, segment_fault
 from zarrange.language.fields import Field, IntField, Misfit
 from zarrange.language.patterns import Language
@@ -39,8 +40,11 @@ class Slot:
         if not self.filters:
             return self.field.encode(accepted)
         text: Any = accepted
-        for one, arguments in self.filters:
-            text = one.encode(text, *arguments)
+        try:
+            for one, arguments in self.filters:
+                text = one.encode(text, *arguments)
+        except ValueError as error:
+            raise self.field.misfit(value, str(error)) from error
         if not self._is_lossless:
             self._check(accepted, text)
         return str(text)
@@ -113,7 +117,7 @@ class Slot:
         """Hold what the filters wrote against their promise. Raises `Misfit`."""
         names = " | ".join(one.name for one, _ in self.filters)
         if not isinstance(text, str) or (fault := segment_fault(text)):
-            why = f"`{names}` gives {text!r} for it" + (f", and {fault}" if isinstance(text, str) else "")
+            why = f"`{names}` gives {shown(text)} for it" + (f", and {fault}" if isinstance(text, str) else "")
             raise self.field.misfit(value, why)
         read: Any = text
         try:
@@ -123,4 +127,4 @@ class Slot:
         except ValueError:
             read = None
         if read != value or type(read) is not type(value):
-            raise self.field.misfit(value, f"`{names}` gives {text!r} for it, which reads back as {read!r}")
+            raise self.field.misfit(value, f"`{names}` gives {shown(text)} for it, which reads back as {shown(read)}")

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import re
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias
 
 import yaml
 from attrs import define, field, frozen
 
-from zarrange.diagnostics import Diagnostic, Span
+from zarrange.diagnostics import Diagnostic, Findings, Span, TooManyFindings
 from zarrange.errors import LayoutError
 
 if TYPE_CHECKING:
@@ -28,12 +29,14 @@ KeyPath: TypeAlias = tuple[str | int, ...]
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 16
 MAX_NODES = 10_000
-MAX_DIGITS = 4_000
-"""Python itself refuses to read longer integers."""
+MAX_DIGITS = 64
+"""No integer of a layout needs more, and Python itself refuses to print very long ones."""
 
-_INT = re.compile(r"[-+]?[0-9]+")
-_OCTAL = re.compile(r"0o[0-7]+")
-_HEX = re.compile(r"0x[0-9a-fA-F]+")
+_INTEGERS = {
+    10: re.compile(r"[-+]?[0-9]+"),
+    8: re.compile(r"0o[0-7]+"),
+    16: re.compile(r"0x[0-9a-fA-F]+"),
+}
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _CONSTANTS: dict[str, Any] = {
     **dict.fromkeys(["", "~", "null", "Null", "NULL"]),
@@ -43,10 +46,11 @@ _CONSTANTS: dict[str, Any] = {
     **dict.fromkeys(["-.inf", "-.Inf", "-.INF"], float("-inf")),
     **dict.fromkeys([".nan", ".NaN", ".NAN"], float("nan")),
 }
-_CONTROL = re.compile(r"[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\U0010ffff]")
+_CONTROL = re.compile(r"[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ufffd\U00010000-\U0010ffff]")
 """What YAML forbids, and the line breaks that only some of its versions know (NEL, LS, PS)."""
 _UNQUOTED = re.compile(r"\{\{[^{]|\{%")
-_ESCAPE = re.compile(r"\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)", re.DOTALL)
+_FOLD = re.compile(r"[ \t]*\n\s*")
+_ESCAPE = re.compile(r"\\(?:\n[ \t]*|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)", re.DOTALL)
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -71,6 +75,7 @@ class Source:
     data: Any
     _values: dict[KeyPath, _Extent] = field(repr=False)
     _keys: dict[KeyPath, _Extent] = field(repr=False)
+    _known_places: dict[KeyPath, list[int]] = field(factory=dict, init=False, repr=False, eq=False)
 
     def span(self, path: KeyPath) -> Span:
         """Return where the value at `path` stands, or the closest piece around it that exists."""
@@ -85,7 +90,9 @@ class Source:
         extent = self._values.get(path)
         if extent is None:
             return self.span(path)
-        places = _places(self.text, extent)
+        if path not in self._known_places:
+            self._known_places[path] = _places(self.text, extent)
+        places = self._known_places[path]
         if not 0 <= start < len(places):
             return self.span(path)
         last = places[min(max(end, start + 1), len(places)) - 1]
@@ -102,14 +109,13 @@ def parse(content: bytes | str, file: str) -> Source:
     """Read one YAML document. `file` is what positions call it. Raises `LayoutError` with all that is wrong."""
     text = _decode(content, file)
     reader = _Reader(file, text)
-    try:
-        reader.read()
-    except _Stop:
-        pass
-    except yaml.MarkedYAMLError as error:
-        reader.syntax_error(error)
-    except yaml.YAMLError as error:
-        reader.report("invalid-yaml", _first_line(str(error)), 0, 0)
+    with suppress(_Stop, TooManyFindings):
+        try:
+            reader.read()
+        except yaml.MarkedYAMLError as error:
+            reader.syntax_error(error)
+        except yaml.YAMLError as error:
+            reader.report("invalid-yaml", _first_line(str(error)), 0, 0)
     if reader.diagnostics:
         raise LayoutError(reader.diagnostics)
     return Source(file, text, reader.data, reader.values, reader.keys)
@@ -142,14 +148,19 @@ def _decode(content: bytes | str, file: str) -> str:
         stop(f"the file has {len(content)} bytes, more than {MAX_BYTES}", "", 0, "split it with `extends`")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         stop("the file is UTF-16", "", 0, "save it as UTF-8")
+    content = content.removeprefix(b"\xef\xbb\xbf")
     try:
-        text = content.decode("utf-8-sig")
+        text = _with_plain_breaks(content.decode())
     except UnicodeDecodeError as error:
-        before = content[: error.start].decode("utf-8-sig")
+        before = _with_plain_breaks(content[: error.start].decode())
         stop(f"the byte 0x{content[error.start]:02x} is not UTF-8", before, len(before), "save the file as UTF-8")
     if bad := _CONTROL.search(text):
         stop(f"the control character {bad[0]!r} stands in the file", text, bad.start(), "remove it, or escape it")
-    # One kind of line break, so that the parser's lines and ours are the same.
+    return text
+
+
+def _with_plain_breaks(text: str) -> str:
+    """One kind of line break, so that the parser's lines and ours are the same."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -160,6 +171,7 @@ class _Open:
     items: Any
     path: KeyPath
     start: int
+    is_flow: bool = False
     key: str | None = None
     keyed: bool = False
 
@@ -173,7 +185,7 @@ class _Reader:
         self.data: Any = None
         self.values: dict[KeyPath, _Extent] = {}
         self.keys: dict[KeyPath, _Extent] = {}
-        self.diagnostics: list[Diagnostic] = []
+        self.diagnostics = Findings()
         self._open: list[_Open] = []
         self._nodes = 0
         self._documents = 0
@@ -199,16 +211,18 @@ class _Reader:
             self.report("invalid-yaml", "the file is empty", 0, 0, "begin with `zarrange: 1`")
 
     def report(self, rule: str, message: str, start: int, end: int, advice: str | None = None) -> None:
-        self.diagnostics.append(Diagnostic(rule, message, span_of(self.file, self.text, start, end), advice))
+        self.diagnostics.report(Diagnostic(rule, message, span_of(self.file, self.text, start, end), advice))
 
     def syntax_error(self, error: yaml.MarkedYAMLError) -> None:
         """Report what the parser could not read; a template that is not quoted is the usual cause."""
         mark = error.problem_mark or error.context_mark
         offset = self._offset(mark) if mark else 0
         line = self.text.rfind("\n", 0, offset) + 1
-        begins = re.compile(r"[^\n'\"#]*:[ \t]+(?=[^\n'\"#]*\{[{%])").match(self.text, line)
-        if begins:
-            self._unquoted(begins.end())
+        template = _UNQUOTED.search(self.text, line)
+        before = self.text[line : template.start()] if template else ""
+        value = max(before.rfind(": "), before.rfind("- ")) + 2
+        if template and value > 1 and "\n" not in before and before[value:].lstrip()[:1] not in {"'", '"', "#"}:
+            self._unquoted(line + value + len(before[value:]) - len(before[value:].lstrip()))
         else:
             self.report("invalid-yaml", error.problem or error.context or "not YAML", offset, offset + 1)
 
@@ -248,7 +262,7 @@ class _Reader:
             self.report("invalid-yaml", "a mapping's key is not text", start, end, "quote it")
             raise _Stop
         items: Any = {} if isinstance(event, yaml.MappingStartEvent) else []
-        self._open.append(_Open(items, self._path(), start))
+        self._open.append(_Open(items, self._path(), start, bool(event.flow_style)))
 
     def _leave(self, end: int) -> None:
         closed = self._open.pop()
@@ -304,51 +318,76 @@ class _Reader:
         """Give a plain scalar its type, by the core schema."""
         if written in _CONSTANTS:
             return _CONSTANTS[written]
-        if len(written) > MAX_DIGITS and _INT.fullmatch(written):
+        base = next((base for base, pattern in _INTEGERS.items() if pattern.fullmatch(written)), None)
+        if base is None:
+            return float(written) if _FLOAT.fullmatch(written) else written
+        if len(written) > MAX_DIGITS:
             self.report("invalid-yaml", f"an integer of more than {MAX_DIGITS} digits", *extent[:2])
             return 0
-        if _INT.fullmatch(written):
-            return int(written)
-        if _OCTAL.fullmatch(written) or _HEX.fullmatch(written):
-            return int(written, 0)
-        return float(written) if _FLOAT.fullmatch(written) else written
+        return int(written, base)
 
     def _unquoted(self, start: int) -> None:
         line_end = self.text.find("\n", start)
         written = self.text[start : line_end if line_end >= 0 else len(self.text)].split(" #")[0].rstrip()
+        if any(one.is_flow for one in self._open):
+            written = _up_to_the_end(written)
         advice = f"quote the template: '{written}'" if '"' in written else f'quote the template: "{written}"'
         message = "a template that is not quoted is not text to YAML"
         self.report("unquoted-template", message, start, start + len(written), advice)
 
 
+def _up_to_the_end(written: str) -> str:
+    """Return what stands before the comma or bracket that ends a value inside of `{…}` or `[…]`."""
+    depth = 0
+    for at, character in enumerate(written):
+        depth += (character in "{[(") - (character in "}])")
+        if depth < 0 or (depth == 0 and character == ","):
+            return written[:at].rstrip()
+    return written
+
+
 def _places(text: str, extent: _Extent) -> list[int]:
     """Return, for each character of a scalar's value, the offset in the file at which it stands.
 
-    White space that YAML folds has no certain place; it gets that of the character before it.
+    Line breaks that YAML folds stand where the first of them does.
     """
     start, end, style = extent
     places: list[int] = []
     if style in {"|", ">"}:
-        start = text.index("\n", start) + 1
-        return [i for i in range(start, end) if not _is_indent(text, i)]
+        return _block_places(text, text.index("\n", start) + 1, end, is_folded=style == ">")
     if style:
         start, end = start + 1, end - 1
     at = start
     while at < end:
-        places.append(at)
+        length = 1
         if style == "'" and text.startswith("''", at):
-            at += 2
+            next_one = at + 2
         elif style == '"' and (escape := _ESCAPE.match(text, at)):
-            at = escape.end()
-        elif text[at] in " \n" and (fold := re.compile(r" *\n\s*").match(text, at)):
-            at = fold.end()
+            next_one = escape.end()
+            length = 0 if text[at + 1] == "\n" else 1
+        elif text[at] in " \t\n" and (fold := _FOLD.match(text, at)):
+            next_one = fold.end()
+            length = max(1, fold[0].count("\n") - 1)
         else:
-            at += 1
+            next_one = at + 1
+        places += [at] * length
+        at = next_one
     return places
 
 
-def _is_indent(text: str, offset: int) -> bool:
-    return text[offset] == " " and not text[text.rfind("\n", 0, offset) + 1 : offset].strip()
+def _block_places(text: str, start: int, end: int, *, is_folded: bool) -> list[int]:
+    """The places of a block scalar's characters: each line without its indentation."""
+    lines = text[start:end].split("\n")
+    indent = min((len(line) - len(line.lstrip(" ")) for line in lines if line.strip()), default=0)
+    places: list[int] = []
+    at = start
+    for number, line in enumerate(lines):
+        places += range(at + min(indent, len(line)), at + len(line))
+        # Of several folded breaks the first gives no character.
+        if not (is_folded and line.strip() and lines[number + 1 : number + 2] == [""]):
+            places.append(at + len(line))
+        at += len(line) + 1
+    return places
 
 
 def _first_line(message: str) -> str:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["Branch", "Equals", "Given", "Names", "Text", "Tree", "parse_template"]
 
 MAX_LENGTH = 4096
+MAX_NODES = 200
+"""Texts, slots and conditions, with those of fragments: a path has a few."""
 ENVIRONMENT = jinja2.Environment(keep_trailing_newline=True, autoescape=False)  # noqa: S701 - paths are not HTML
 """Parses templates; nothing is ever compiled or rendered by it."""
 
@@ -230,6 +232,8 @@ class _Parser:
                 made.extend(self._branch(node, blocks))
             else:  # pragma: no cover - every other statement was refused by its tag
                 self.stop(0, 1, "irreversible-template", f"`{type(node).__name__}` cannot be read back", _TESTS)
+            if sum(map(_size, made)) > MAX_NODES:
+                self.stop(0, 1, "invalid-template", f"the template has more than {MAX_NODES} parts")
         return tuple(made)
 
     def _output(self, node: nodes.Node, block: _Block) -> Tree:
@@ -238,7 +242,10 @@ class _Parser:
         filters: list[tuple[str, tuple[Any, ...]]] = []
         expression = node
         while isinstance(expression, nodes.Filter) and expression.node is not None:
-            filters.insert(0, (expression.name, self._arguments(expression, block)))
+            arguments = self._arguments(expression, block)
+            if arguments is None:
+                return ()
+            filters.insert(0, (expression.name, arguments))
             expression = expression.node
         if not isinstance(expression, nodes.Name):
             message = "what stands here is more than a field with filters, and cannot be read back from a path"
@@ -257,11 +264,11 @@ class _Parser:
             return ()
         return self._slot(field, filters, block)
 
-    def _arguments(self, node: nodes.Filter, block: _Block) -> tuple[Any, ...]:
+    def _arguments(self, node: nodes.Filter, block: _Block) -> tuple[Any, ...] | None:
         if node.kwargs or node.dyn_args or node.dyn_kwargs or not all(type(one) is nodes.Const for one in node.args):
             message = f"the arguments of `{node.name}` are not plain literals"
             self.fail(block.start, block.end, "irreversible-template", message, "write them as in `pad(8)`")
-            return ()
+            return None
         return tuple(one.value for one in node.args)  # type: ignore[attr-defined]  # each is a Const
 
     def _slot(self, field: Field, filters: list[tuple[str, tuple[Any, ...]]], block: _Block) -> Tree:
@@ -307,7 +314,12 @@ class _Parser:
         return (Branch(condition, then, otherwise, self.locate(block.start, block.end)),)
 
     def _condition(self, test: nodes.Node, block: _Block) -> Given | Equals | None:
-        if isinstance(test, nodes.Test) and test.name == "defined" and isinstance(test.node, nodes.Name):
+        if (
+            isinstance(test, nodes.Test)
+            and test.name == "defined"
+            and isinstance(test.node, nodes.Name)
+            and not (test.args or test.kwargs or test.dyn_args or test.dyn_kwargs)
+        ):
             field = self._field(test.node.name, *self._find(block, test.node.name))
             return Given(field) if field is not None else None
         if (
@@ -338,7 +350,10 @@ class _Parser:
         field = self.names.fields.get(name)
         if field is None:
             self._rejected = True
-            if name not in self.names.broken:
+            if name in self.names.fragments:
+                message = f"`{name}` is a fragment, which has no value"
+                self.fail(start, end, "unknown-field", message, similar(name, self.names.fields, "field"))
+            elif name not in self.names.broken:
                 known = {**self.names.fields, **self.names.fragments}
                 message = f"`{name}` is not a declared field"
                 self.fail(start, end, "unknown-field", message, similar(name, known, "field"))
@@ -346,9 +361,15 @@ class _Parser:
 
     def _find(self, block: _Block, name: str, *, last: bool = False) -> tuple[int, int]:
         """Return where a name stands in a block; a filter's name is the last one that is spelt like it."""
-        found = [at for at, kind, value in block.tokens if kind == "name" and value == name]
+        # A dotted name of a filter is several tokens.
+        first = name.partition(".")[0]
+        found = [at for at, kind, value in block.tokens if kind == "name" and value == first]
         at = found[-1 if last else 0] if found else block.start
         return at, at + len(name)
+
+
+def _size(node: Text | Slot | Branch) -> int:
+    return 1 + sum(map(_size, (*node.then, *node.otherwise))) if isinstance(node, Branch) else 1
 
 
 def _is_silent(block: _Block) -> bool:

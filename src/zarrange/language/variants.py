@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Piece", "Segment", "Variant", "check_variants", "unfold"]
 
 MAX_VARIANTS = 64
+MAX_CONDITIONS = 16
 
 Piece: TypeAlias = Text | Slot
 Segment: TypeAlias = tuple[Piece, ...]
@@ -83,7 +84,19 @@ class TooManyVariants(Exception):  # noqa: N818 - turned into a diagnostic by wh
 
 def unfold(tree: Tree) -> list[Variant]:
     """Return the variants of a checked tree. Raises `TooManyVariants`."""
+    if len(_conditions(tree)) > MAX_CONDITIONS:
+        raise TooManyVariants
     return list(_unfold(tree, Variant(), [MAX_VARIANTS * 4]))
+
+
+def _conditions(tree: Tree) -> set[tuple[object, ...]]:
+    """The different conditions of a tree."""
+    found: set[tuple[object, ...]] = set()
+    for node in tree:
+        if isinstance(node, Branch):
+            found.add((node.condition.field.name, getattr(node.condition, "value", None)))
+            found |= _conditions((*node.then, *node.otherwise))
+    return found
 
 
 def _unfold(tree: Tree, so_far: Variant, budget: list[int]) -> Iterator[Variant]:
@@ -151,18 +164,22 @@ def check_variants(variants: list[Variant], span: Span, report: Callable[[Diagno
                 message = f"the value of `{name}` does not stand in the path everywhere that it is given"
                 advice = f"write `{{{{ {name} }}}}` in the branch where it is defined"
                 _once(seen, Diagnostic("irreversible-template", message, span, advice), report)
-        _check_segments(variant, seen, report)
+        _check_segments(variant, span, seen, report)
 
 
-def _check_segments(variant: Variant, seen: set[tuple[object, ...]], report: Callable[[Diagnostic], None]) -> None:
+def _check_segments(
+    variant: Variant, span: Span, seen: set[tuple[object, ...]], report: Callable[[Diagnostic], None]
+) -> None:
     segments = variant.segments()
     slashes = [piece.span for piece in variant.pieces if isinstance(piece, Text) for _ in range(piece.text.count("/"))]
     for at, segment in enumerate(segments):
         if not segment:
             where = "begins" if at == 0 else "ends" if at == len(segments) - 1 else None
             message = f"the path {where} with `/`" if where else "the path has an empty segment"
+            message = message if slashes else "the path can be empty"
             advice = "paths are relative: leave the `/` out" if at == 0 else "write one `/` between two segments"
-            where_to_look = slashes[max(at - 1, 0)]  # a segment begins behind the slash before it
+            # A segment begins behind the slash before it; a path without any slash is empty as a whole.
+            where_to_look = slashes[max(at - 1, 0)] if slashes else span
             _once(seen, Diagnostic("unsafe-segment", message, where_to_look, advice), report)
         elif all(isinstance(piece, Text) for piece in segment):
             text = "".join(piece.text for piece in segment if isinstance(piece, Text))
