@@ -25,6 +25,8 @@ from zarrange.language.patterns import Language, PatternError
 __all__ = ["FIELD_TYPES", "Field", "FieldSpec", "Misfit", "SpecFault", "make_field"]
 
 MAX_INT_DIGITS = 40
+MAX_EXACT = 250
+"""Of choices that are longer than this in all, no pattern is made."""
 
 
 class Misfit(ValueError):  # noqa: N818 - not an error yet: a field's word that a value does not fit
@@ -398,7 +400,9 @@ def make_field(name: str, spec: FieldSpec) -> tuple[Field | None, list[SpecFault
         return None, faults
     if spec.choices is not None and isinstance(made, StrField) and made.is_verbatim is not None:
         made.is_verbatim = frozenset(made.choices or ()).__contains__
-        made.include, made.exclude = ("|".join(re.escape(str(choice)) for choice in made.choices or ()),), ()
+        exact = "|".join(re.escape(str(choice)) for choice in made.choices or ())
+        if len(exact) <= MAX_EXACT:  # the charset includes very many choices as well
+            made.include, made.exclude = (exact,), ()
     return made, []
 
 

@@ -31,7 +31,7 @@ MAX_CODE = 0x10FFFF
 _REFUSED = re.compile(
     r"\\[1-9][0-9]*|\\[bBAZ]"  # back-references, anchors
     r"|\(\?(?:[=!]|<[=!]|P=|\(|>|[aiLmsux-])"  # look-around, groups that refer, atomic groups, flags
-    r"|(?:[*+?]|\{[0-9]*,?[0-9]*\})\+|[\^$]"  # possessive repeats, anchors
+    r"|[*+?]\+|(?P<counted>\{[0-9]*,?[0-9]*)\}\+|[\^$]"  # possessive repeats, anchors
 )
 _SKIPPED = re.compile(r"\\[^1-9bBAZ]|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
 _INSTEAD = {
@@ -207,13 +207,14 @@ def _parse(pattern: str) -> Iterable[tuple[Any, Any]]:
 
 def _refuse_irregular(pattern: str) -> None:
     if len(pattern) > MAX_LENGTH:
-        raise PatternError(f"the pattern has more than {MAX_LENGTH} characters", MAX_LENGTH)
+        raise PatternError(f"the pattern is too large: it has more than {MAX_LENGTH} characters")
     at = 0
     while at < len(pattern):
         if skipped := _SKIPPED.match(pattern, at):
             at = skipped.end()
         elif refused := _REFUSED.match(pattern, at):
-            part = refused[0]
+            at += len(refused["counted"] or "")
+            part = pattern[at : refused.end()]
             advice = next((text for start, text in _INSTEAD.items() if part.startswith(start)), None)
             raise PatternError(f"`{part}` is not regular", at, len(part), advice)
         else:

@@ -48,6 +48,7 @@ _CONSTANTS: dict[str, Any] = {
 }
 _CONTROL = re.compile(r"[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ufffd\U00010000-\U0010ffff]")
 """What YAML forbids, and the line breaks that only some of its versions know (NEL, LS, PS)."""
+_TRAILING = re.compile(r"(?:\s+#[^\n]*)*\s*\Z")
 _UNQUOTED = re.compile(r"\{\{[^{]|\{%")
 _FOLD = re.compile(r"[ \t]*\n\s*")
 _ESCAPE = re.compile(r"\\(?:\n[ \t]*|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)", re.DOTALL)
@@ -266,8 +267,9 @@ class _Reader:
 
     def _leave(self, end: int) -> None:
         closed = self._open.pop()
-        # A block collection ends where the next token starts: behind blank lines and comments that are not its own.
-        end = closed.start + len(self.text[closed.start : end].rstrip())
+        if not closed.is_flow:
+            # The parser lets a block collection end where the next token starts, behind blank lines and comments.
+            end = closed.start + len(_TRAILING.sub("", self.text[closed.start : end]))
         self._place(closed.items, _Extent(closed.start, end))
 
     def _scalar(self, event: yaml.ScalarEvent, start: int, end: int) -> None:
@@ -379,6 +381,9 @@ def _block_places(text: str, start: int, end: int, *, is_folded: bool) -> list[i
     """The places of a block scalar's characters: each line without its indentation."""
     lines = text[start:end].split("\n")
     indent = min((len(line) - len(line.lstrip(" ")) for line in lines if line.strip()), default=0)
+    header = text[text.rfind("\n", 0, start - 1) + 1 : start]
+    if said := re.search(r"[|>][+-]?([1-9])", header):  # more than the lines of its parent have
+        indent = len(header) - len(header.lstrip(" -")) + int(said[1])
     places: list[int] = []
     at = start
     for number, line in enumerate(lines):
