@@ -15,7 +15,7 @@ from types import UnionType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, Union, get_args, get_origin
 
 import attrs
-from cattrs import Converter
+from cattrs import Converter, override
 from cattrs.cols import is_mapping, is_sequence, list_structure_factory, mapping_structure_factory
 from cattrs.errors import (
     ClassValidationError,
@@ -74,9 +74,10 @@ class Problem:
 class _Mismatch(ValueError):  # noqa: N818 - never leaves this module
     """What a hook found, for `_problems` to place."""
 
-    def __init__(self, message: str, help: str | None = None) -> None:  # noqa: A002 - the name of what it fills
+    def __init__(self, message: str, instead: str | None = None, rule: str = "wrong-type") -> None:
         super().__init__(message)
-        self.help = help
+        self.instead = instead
+        self.rule = rule
 
 
 def unstructure(value: object) -> Any:
@@ -141,7 +142,8 @@ def _problems(error: BaseException, path: KeyPath) -> Iterator[Problem]:
         for key in sorted(error.extra_fields, key=str):
             yield Problem((*path, key), "unknown-key", f"`{key}` is not a key here", similar(str(key), known, "key"))
     else:
-        yield Problem(path, "wrong-type", str(error), getattr(error, "help", None))
+        rule = getattr(error, "rule", "wrong-type")
+        yield Problem(path, rule, str(error), getattr(error, "instead", None))
 
 
 def describe(value: object) -> str:
@@ -202,6 +204,8 @@ def _read_literal(value: object, target: Any) -> object:
 
 
 def _value_from_json(value: object, _: object) -> object:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise _Mismatch(f"{value} is not a finite number")
     if type(value) in (str, int, bool, float):
         return value
     if isinstance(value, dict) and len(value) == 1:
@@ -225,8 +229,6 @@ def _value_to_json(value: Value) -> object:
         return {"datetime": value.isoformat()}
     if isinstance(value, datetime.date):
         return {"date": value.isoformat()}
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{value} has no JSON form")
     return value
 
 
@@ -239,7 +241,7 @@ def _untagged(value: object, tags: Iterable[str]) -> tuple[str, dict[str, Any]]:
     if not isinstance(value, dict):
         raise _Mismatch(f"expected a mapping with a `type`, got {describe(value)}")
     if "type" not in value:
-        raise _Mismatch("`type` is missing", f"known: {', '.join(tags)}")
+        raise _Mismatch("`type` is missing", f"known: {', '.join(tags)}", "missing-key")
     tag = value["type"]
     if type(tag) is not str or tag not in tags:
         raise _Mismatch(f"`type` is {describe(tag)}", similar(str(tag), tags, "type"))
@@ -257,7 +259,27 @@ Hook: TypeAlias = "Callable[[Any, Any], Any]"
 
 
 def _fill(target: Any) -> Hook:
-    return make_dict_structure_fn(target, converter, _cattrs_forbid_extra_keys=True, _cattrs_detailed_validation=True)
+    attrs.resolve_types(target)
+    validated = {
+        attribute.name: override(struct_hook=_validated(target, attribute))
+        for attribute in attrs.fields(target)
+        if attribute.validator is not None
+    }
+    options: dict[str, Any] = {"_cattrs_forbid_extra_keys": True, "_cattrs_detailed_validation": True, **validated}
+    return make_dict_structure_fn(target, converter, **options)
+
+
+def _validated(target: Any, attribute: attrs.Attribute[Any]) -> Hook:
+    """Run an attribute's validator where its value is structured, so that the refusal has the value's path."""
+    validate: Any = attribute.validator
+    blank = object.__new__(target)
+
+    def hook(value: object, kind: Any) -> object:
+        made = converter.structure(value, kind)
+        validate(blank, attribute, made)
+        return made
+
+    return hook
 
 
 def _checked(hook: Callable[[Any], Any], expected: type | UnionType, name: str) -> Hook:

@@ -8,7 +8,6 @@ Needs the extra `zarrange[dacapo]`.
 from __future__ import annotations
 
 import logging
-import os
 from abc import ABC, abstractmethod
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -26,6 +25,8 @@ except ModuleNotFoundError as error:  # pragma: no cover - the tests have it
     raise ModuleNotFoundError("zarrange.dacapo needs universal-pathlib: pip install 'zarrange[dacapo]'") from error
 
 if TYPE_CHECKING:
+    import os
+
     from zarrange.identifiers import ArrayIdentifier, ContainerIdentifier
 
 __all__ = ["ArrayStore", "LocalArrayIdentifier", "LocalArrayStore", "LocalContainerIdentifier"]
@@ -46,9 +47,9 @@ _KINDS = {
 
 
 def _container(container: str | os.PathLike[str] | UPath) -> UPath:
-    path = container if isinstance(container, UPath) else UPath(container)
-    refuse_credentials(str(path), "container")
-    return path
+    # As it was written: some versions of UPath bring a URL into another form, in which a password is not seen.
+    refuse_credentials(str(container), "container")
+    return container if isinstance(container, UPath) else UPath(container)
 
 
 @frozen(order=True)
@@ -144,6 +145,9 @@ class LocalArrayStore(ArrayStore):
         self._container = lru_cache(CACHED_CONTAINERS)(self.basedir.joinpath)
         self._render = {name: self.layout.kind(name).renderer for name in _KINDS}
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return LocalArrayStore, (str(self.basedir), self.layout, self.must_exist)
+
     def __repr__(self) -> str:
         return f"LocalArrayStore({str(self.basedir)!r}, layout={self.layout.name!r})"
 
@@ -181,7 +185,7 @@ class LocalArrayStore(ArrayStore):
         climbs with `..`, passes a symlink, is a group, or has another array inside: nothing is touched then.
         """
         container, dataset = array_identifier.container, array_identifier.dataset
-        if not isinstance(container, os.PathLike):
+        if container.protocol not in ("", "file", "local"):
             raise NotInStoreError(f"cannot remove from {str(container)!r}: it is not a local folder")
         if container.suffix != ".zarr":
             raise NotInStoreError(f"cannot remove from {str(container)!r}: it does not end in .zarr")
@@ -190,7 +194,7 @@ class LocalArrayStore(ArrayStore):
             message = "it is not a plain path inside the container"
             raise NotInStoreError(f"cannot remove {dataset!r} of {str(container)!r}: {message}")
         try:
-            take_out(os.fspath(container), segments, _check_removable)
+            take_out(container.path, segments, _check_removable)
         except NotFoundError:
             logger.warning("Asked to remove dataset %s, but it does not exist in container %s", dataset, container)
         except NotInStoreError as error:

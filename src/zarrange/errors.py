@@ -19,7 +19,10 @@ option that cannot be given) are refused with a plain `ValueError` or `TypeError
 
 from __future__ import annotations
 
+import pickle
 from typing import TYPE_CHECKING, Any
+
+from zarrange.diagnostics import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,6 +72,14 @@ class FieldError(ZarrangeError, ValueError):
 
     def __str__(self) -> str:
         return f"{self.kind}: field `{self.field}` {self.reason}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Whatever was given as a value may not be picklable; an error from a worker must arrive all the same.
+        try:
+            pickle.dumps(self.value)
+        except Exception:  # noqa: BLE001 - somebody's `__reduce__` may raise anything
+            return type(self), (self.kind, self.field, shown(self.value), self.reason)
+        return type(self), (self.kind, self.field, self.value, self.reason)
 
 
 class UnknownKindError(ZarrangeError, ValueError):

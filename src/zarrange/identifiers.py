@@ -8,6 +8,7 @@ refused when it is a URL that carries credentials, so that none can be printed, 
 from __future__ import annotations
 
 import datetime
+import math
 import re
 from collections.abc import Mapping
 from functools import total_ordering
@@ -15,6 +16,8 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from attrs import Attribute, field, frozen
+
+from zarrange.diagnostics import shown
 
 __all__ = [
     "ArrayIdentifier",
@@ -30,11 +33,29 @@ __all__ = [
 Value: TypeAlias = str | int | float | datetime.date | datetime.datetime
 """What a field can hold; `bool` is an `int`."""
 
-_SECRET = re.compile(r"://[^/]*@|^https?://[^?]*\?", re.IGNORECASE)
+_SECRET = re.compile(r"://[^/]*@|://[^/:]*:(?!\d*(?:/|\Z))[^@]*@|://[^?]*\?")
+"""A user before the host, a key whose secret has a slash, a query: also of a URL inside a URL."""
 
 
 def _frozen_values(values: Mapping[str, Value]) -> Mapping[str, Value]:
     return MappingProxyType(dict(values))
+
+
+def _named(instance: object, attribute: Attribute[str], value: str) -> None:
+    label = f"{attribute.name} of {type(instance).__name__}"
+    if type(value) is not str:
+        raise TypeError(f"{label}: expected text, got {type(value).__name__}")
+    if not value:
+        raise ValueError(f"{label} is empty")
+
+
+def _valued(instance: object, attribute: Attribute[Any], values: Mapping[str, Value]) -> None:
+    label = f"{attribute.name} of {type(instance).__name__}"
+    for name, value in values.items():
+        if type(name) is not str or not isinstance(value, str | int | float | datetime.date):
+            raise TypeError(f"{label}: {shown(name)} is {shown(value)}; a value is text, a number or a date")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{label}: {name!r} is {value}, which has no equal and no JSON form")
 
 
 @total_ordering
@@ -46,8 +67,8 @@ class Key:
     Keys order by kind, then by field, then by value.
     """
 
-    kind: str
-    values: Mapping[str, Value] = field(factory=dict, converter=_frozen_values)
+    kind: str = field(validator=_named)
+    values: Mapping[str, Value] = field(factory=dict, converter=_frozen_values, validator=_valued)
 
     def __getitem__(self, name: str) -> Value:
         return self.values[name]
@@ -55,7 +76,8 @@ class Key:
     def __eq__(self, other: object) -> bool:
         if type(other) is not Key:
             return NotImplemented
-        return self.kind == other.kind and self.values == other.values
+        # 1, 1.0 and True are equal to Python, but they are different values of a field.
+        return self.kind == other.kind and self._order() == other._order()
 
     def __lt__(self, other: Key) -> bool:
         if type(other) is not Key:
@@ -87,9 +109,9 @@ def _place(instance: object, attribute: Attribute[str], value: str) -> None:
     label = f"{attribute.name} of {type(instance).__name__}"
     if type(value) is not str:
         raise TypeError(f"{label}: expected text, got {type(value).__name__}")
+    refuse_credentials(value, label)
     if not value or "\0" in value:
         raise ValueError(f"{label}: {value!r} is empty or has a NUL character")
-    refuse_credentials(value, label)
 
 
 def _inside(instance: object, attribute: Attribute[str], value: str) -> None:

@@ -56,7 +56,7 @@ class ContainerSpec:
     """A `.zarr` folder."""
 
     path: str
-    zarr_format: Literal[2, 3] = 3
+    zarr_format: Literal[2, 3] | None = None
     doc: str | None = None
     examples: tuple[ExampleSpec, ...] = ()
 

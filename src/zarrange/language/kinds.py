@@ -51,7 +51,8 @@ class Example:
 class Kind:
     """One sort of artifact: `sort` says whether it is a container, a group or an array in one, or a file.
 
-    `fields` are those that its path uses, its container's included; `optional` those that may be left out.
+    `zarr_format` is what new containers are written in; `None` means 3, and that what exists keeps its own. `fields`
+    are those that its path uses, its container's included; `optional` those that may be left out.
     """
 
     name: str

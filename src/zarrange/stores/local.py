@@ -16,12 +16,24 @@ import stat
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Literal
 
-from zarrange.errors import LeftoverError, NotFoundError, NotInStoreError, StoreError
+from zarrange.errors import AlreadyExistsError, LeftoverError, NotFoundError, NotInStoreError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-__all__ = ["NodeType", "check_array", "check_no_node_inside", "check_way", "leaving_no_trace", "node_type", "take_out"]
+__all__ = [
+    "NodeType",
+    "check_array",
+    "check_group",
+    "check_no_node_inside",
+    "check_way",
+    "leaving_no_folders",
+    "node_type",
+    "put_in",
+    "staging",
+    "take_out",
+    "zarr_format",
+]
 
 NodeType = Literal["array", "group"]
 
@@ -32,6 +44,7 @@ _CHUNK = re.compile(r"c|\d+(?:\.\d+)*|c(?:\.\d+)+|.*\.partial")
 """What else stands in an array's folder: chunks, folders of chunks, and left-overs of interrupted writes."""
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 TRASH = (".zarrange", "trash")
+STAGE = (".zarrange", "stage")
 
 
 def node_type(folder: str | int) -> NodeType | None:
@@ -44,9 +57,9 @@ def node_type(folder: str | int) -> NodeType | None:
     except FileNotFoundError:
         return next((kind for name, kind in _OLD.items() if _has(folder, name)), None)
     except OSError as error:
-        if error.errno not in (errno.EISDIR, errno.ELOOP):
+        if error.errno != errno.ELOOP:
             raise
-        raise StoreError(f"the zarr.json of {_shown(folder)} is not a file") from error
+        raise StoreError(f"the zarr.json of {_shown(folder)} is damaged: it is a symlink") from error
     try:
         found = json.loads(content)["node_type"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -56,17 +69,31 @@ def node_type(folder: str | int) -> NodeType | None:
     return found  # type: ignore[no-any-return]  # one of the two
 
 
+def zarr_format(folder: str) -> Literal[2, 3] | None:
+    """Return the zarr format of the node that a folder is, or `None` if it has no metadata."""
+    if _has(folder, "zarr.json"):
+        return 3
+    return 2 if any(_has(folder, name) for name in _OLD) else None
+
+
 _OLD: dict[str, NodeType] = {".zarray": "array", ".zgroup": "group"}
 
 
 def _read(folder: str | int, name: str) -> bytes:
     base, path = (folder, name) if isinstance(folder, int) else (None, os.path.join(folder, name))
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=base)
+        # Not blocking: a named pipe of that name would be waited for.
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(path, flags, dir_fd=base)
     except NotADirectoryError:
         raise FileNotFoundError(errno.ENOENT, "not a folder", path) from None
-    with open(descriptor, "rb") as file:
-        return file.read()
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise StoreError(f"the {name} of {_shown(folder)} is damaged: it is not a file")
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(descriptor)
 
 
 def _has(folder: str | int, name: str) -> bool:
@@ -103,23 +130,59 @@ def check_way(root: str, segments: Sequence[str]) -> None:
 
 
 @contextmanager
-def leaving_no_trace(root: str, segments: Sequence[str]) -> Iterator[None]:
-    """Take back a node that is half made when the body raises, and the folders that were made for it.
+def leaving_no_folders(root: str, segments: Sequence[str]) -> Iterator[None]:
+    """Take back the folders that were made for something at `segments` when the body raises.
 
-    Nothing may be at `segments` when the body begins. Folders that have got something else in them meanwhile, such as
-    groups that were made on the way, stay.
+    What is not empty, such as what another process has made meanwhile, stays: nothing is deleted but empty folders that
+    were not there before.
     """
     ways = [os.path.join(root, *segments[:length]) for length in range(len(segments) + 1)]
     made = [way for way in ways if not os.path.lexists(way)]
     try:
         yield
     except BaseException:
-        with suppress(StoreError, OSError):
-            take_out(root, segments, None)
         for way in reversed(made):
             with suppress(OSError):
                 os.rmdir(way)
         raise
+
+
+@contextmanager
+def staging(root: str) -> Iterator[str]:
+    """A place below `root`, out of a layout's sight, to make something that `put_in` then brings to its own.
+
+    What is left there in the end is deleted.
+    """
+    stage = (*STAGE, secrets.token_hex(8))
+    check_way(root, STAGE)
+    os.makedirs(os.path.join(root, *stage))
+    try:
+        yield os.path.join(root, *stage, "new")
+    finally:
+        shutil.rmtree(os.path.join(root, *stage), ignore_errors=True)
+        for length in range(len(STAGE), 0, -1):
+            with suppress(OSError):
+                os.rmdir(os.path.join(root, *STAGE[:length]))
+
+
+def put_in(made: str, path: str) -> None:
+    """Bring a folder to its place, in one step. Raises `AlreadyExistsError` where something is there by now."""
+    try:
+        os.rename(made, path)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            raise AlreadyExistsError(errno.EEXIST, "something is there already", path) from None
+        raise
+
+
+def check_group(folder: int) -> None:
+    """Refuse a folder that is an array; damaged metadata go with the rest. Raises `NotInStoreError`."""
+    try:
+        found = node_type(folder)
+    except StoreError:
+        return
+    if found == "array":
+        raise NotInStoreError("it is an array")
 
 
 def check_array(folder: int) -> None:
@@ -146,29 +209,43 @@ def _raise(error: OSError) -> None:
 def take_out(root: str, segments: Sequence[str], check: Callable[[int], None] | None) -> None:
     """Remove what is at `segments` below `root`: rename it aside, out of sight at once, then delete it.
 
-    A folder is handed to `check` first, which may refuse. Raises `NotFoundError`; `NotInStoreError` where the way
-    passes a symlink; `LeftoverError` where deleting failed after the renaming.
+    With a `check`, it must be a folder, which is handed to it first and which it may refuse. Raises `NotFoundError`;
+    `NotInStoreError` where the way passes a symlink or leads into an array; `LeftoverError` where deleting failed after
+    the renaming.
     """
     if not shutil.rmtree.avoids_symlink_attacks:  # pragma: no cover - not on POSIX
         raise StoreError("this system has no way to remove a folder without following symlinks")
     with ExitStack() as stack:
         top = _open(stack, root, None)
         folder = top
+        array = None
         for at, segment in enumerate(segments[:-1]):
-            folder = _step(stack, folder, segment, os.path.join(root, *segments[: at + 1]))
+            way = os.path.join(root, *segments[: at + 1])
+            folder = _step(stack, folder, segment, way)
+            array = way if node_type(folder) == "array" else array
         shown = os.path.join(root, *segments)
         name = segments[-1]
         before = _status(folder, name, shown)
-        if stat.S_ISDIR(before.st_mode) and check is not None:
+        if array is not None:
+            raise NotInStoreError(f"{array!r} is an array, and what lies in it is part of it")
+        if check is not None:
             check(_step(stack, folder, name, shown))
         with _trash(stack, top) as trash:
-            aside = f"{secrets.token_hex(8)}"
-            os.rename(name, aside, src_dir_fd=folder, dst_dir_fd=trash)
+            aside = secrets.token_hex(8)
+            left = os.path.join(root, *TRASH, aside)
+            try:
+                os.rename(name, aside, src_dir_fd=folder, dst_dir_fd=trash)
+            except FileNotFoundError:
+                raise NotFoundError(errno.ENOENT, "nothing is there", shown) from None
             after = os.stat(aside, dir_fd=trash, follow_symlinks=False)
             if (after.st_dev, after.st_ino) != (before.st_dev, before.st_ino):
-                os.rename(aside, name, src_dir_fd=trash, dst_dir_fd=folder)
+                try:
+                    os.rename(aside, name, src_dir_fd=trash, dst_dir_fd=folder)
+                except OSError as error:
+                    message = f"{shown!r} was replaced while it was being removed; what replaced it is in {left!r}"
+                    raise LeftoverError(message) from error
                 raise NotInStoreError(f"{shown!r} was replaced while it was being removed; it is as it was")
-            _delete(trash, aside, os.path.join(root, *TRASH, aside), is_folder=stat.S_ISDIR(before.st_mode))
+            _delete(trash, aside, left, is_folder=stat.S_ISDIR(before.st_mode))
 
 
 def _delete(trash: int, name: str, shown: str, *, is_folder: bool) -> None:
@@ -185,18 +262,16 @@ def _delete(trash: int, name: str, shown: str, *, is_folder: bool) -> None:
 def _trash(stack: ExitStack, top: int) -> Iterator[int]:
     """The folder for what is renamed aside; it is there only as long as it is needed."""
     folders = [top]
-    for name in TRASH:
-        with suppress(FileExistsError):
-            os.mkdir(name, dir_fd=folders[-1])
-        folders.append(_step(stack, folders[-1], name, "/".join(TRASH)))
     try:
+        for name in TRASH:
+            with suppress(FileExistsError):
+                os.mkdir(name, dir_fd=folders[-1])
+            folders.append(_step(stack, folders[-1], name, "/".join(TRASH)))
         yield folders[-1]
     finally:
-        for name, folder in zip(reversed(TRASH), reversed(folders[:-1]), strict=True):
-            try:
+        for name, folder in reversed(list(zip(TRASH, folders, strict=False))):
+            with suppress(OSError):  # somebody else's left-over, or already gone
                 os.rmdir(name, dir_fd=folder)
-            except OSError:
-                break  # somebody else's left-over, or already gone
 
 
 def _status(folder: int, name: str, shown: str) -> os.stat_result:

@@ -12,10 +12,21 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from attrs import evolve
 
-from zarrange.errors import AlreadyExistsError, NotFoundError, NotInStoreError, StoreError
+from zarrange.errors import AlreadyExistsError, LeftoverError, NotFoundError, NotInStoreError, StoreError
 from zarrange.identifiers import ArrayIdentifier, ContainerIdentifier, FileIdentifier, GroupIdentifier, Identifier, Key
 from zarrange.language.layout import Layout
-from zarrange.stores.local import NodeType, check_array, check_way, leaving_no_trace, node_type, take_out
+from zarrange.stores.local import (
+    NodeType,
+    check_array,
+    check_group,
+    check_way,
+    leaving_no_folders,
+    node_type,
+    put_in,
+    staging,
+    take_out,
+    zarr_format,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,8 +81,9 @@ class Store:
 
         An array takes the options of `zarr.create_array` (`shape` and `dtype`, or `data`; `chunks`, …) and is returned
         as a `zarr.Array`; the groups above it, up to its container, are made where they are missing. A group or a
-        container is returned as a `zarr.Group`, a file as a binary file object. Raises `AlreadyExistsError` where
-        something is there: nothing is ever overwritten.
+        container is returned as a `zarr.Group`, a file as a binary file object. An array that is given its `data`
+        appears with all of them or not at all. A container that exists keeps its zarr format. Raises
+        `AlreadyExistsError` where something is there: nothing is ever overwritten, and what fails leaves no trace.
         """
         identifier, kind = self._resolve(artifact)
         segments = self._segments(identifier)
@@ -80,19 +92,30 @@ class Store:
         if isinstance(identifier, FileIdentifier):
             if options:
                 raise TypeError(f"a file takes no options, but {', '.join(options)} given")
-            os.makedirs(os.path.dirname(identifier.path), exist_ok=True)
-            return open(identifier.path, "xb")
+            with leaving_no_folders(self.root, segments[:-1]):
+                os.makedirs(os.path.dirname(identifier.path), exist_ok=True)
+                return open(identifier.path, "xb")
+        if refused := options.keys() & {"store", "name", "path", "overwrite", "zarr_format"}:
+            raise TypeError(f"{', '.join(sorted(refused))} cannot be given: the layout decides where and how")
+        options["zarr_format"] = _format(identifier.container, kind.zarr_format)
+        with leaving_no_folders(self.root, segments):
+            if isinstance(identifier, ArrayIdentifier):
+                return self._create_array(identifier, options)
+            import zarr
+
+            path = identifier.dataset if isinstance(identifier, GroupIdentifier) else None
+            return zarr.create_group(identifier.container, path=path, **options)
+
+    def _create_array(self, identifier: ArrayIdentifier, options: dict[str, Any]) -> Any:
+        """Make an array aside, with its data if there are any, and then bring it to its place: whole or not at all."""
         import zarr
 
-        if refused := options.keys() & {"store", "name", "overwrite", "zarr_format"}:
-            raise TypeError(f"{', '.join(sorted(refused))} cannot be given: the layout decides where and how")
-        options["zarr_format"] = kind.zarr_format
-        with leaving_no_trace(self.root, segments):
-            if isinstance(identifier, ArrayIdentifier):
-                return zarr.create_array(identifier.container, name=identifier.dataset, **options)
-            if isinstance(identifier, GroupIdentifier):
-                return zarr.create_group(identifier.container, path=identifier.dataset, **options)
-            return zarr.create_group(identifier.container, **options)
+        with staging(self.root) as stage:
+            zarr.create_array(stage, **options)
+            above = identifier.dataset.rpartition("/")[0]
+            zarr.open_group(identifier.container, path=above or None, mode="a", zarr_format=options["zarr_format"])
+            put_in(stage, identifier.path)
+        return zarr.open_array(identifier.container, path=identifier.dataset, mode="r+")
 
     def open(self, artifact: Artifact, mode: Literal["r", "r+"] = "r") -> Any:
         """Open an artifact that exists: an array or a group of zarr, or a binary file.
@@ -136,10 +159,15 @@ class Store:
             )
         if isinstance(identifier, FileIdentifier) and os.path.isdir(identifier.path):
             raise NotInStoreError(f"{identifier.path!r} is a folder, not a file")
+        check = None if isinstance(identifier, FileIdentifier) else check_array if is_array else check_group
         try:
-            take_out(self.root, self._segments(identifier), check_array if is_array else None)
+            take_out(self.root, self._segments(identifier), check)
         except NotInStoreError as error:
             raise NotInStoreError(f"cannot remove {identifier.path!r}: {error}") from None
+        except (LeftoverError, NotFoundError):
+            raise
+        except StoreError as error:
+            raise StoreError(f"cannot remove {identifier.path!r}: {error}") from error
 
     # --- identifiers and paths ---------------------------------------------------------------------------------------
 
@@ -175,14 +203,16 @@ class Store:
     # --- what is there -----------------------------------------------------------------------------------------------
 
     def _is_there(self, identifier: Identifier) -> bool:
+        wanted: NodeType = "array" if isinstance(identifier, ArrayIdentifier) else "group"
         if isinstance(identifier, FileIdentifier):
             if os.path.isdir(identifier.path):
                 raise StoreError(f"{identifier.path!r} is a folder, not a file")
             return _exists(identifier.path)
         if not _exists(identifier.path):
             return False
+        if not os.path.isdir(identifier.path):
+            raise StoreError(f"{identifier.path!r} is a file, not {_ARTICLE[wanted]}")
         found = node_type(identifier.path)
-        wanted: NodeType = "array" if isinstance(identifier, ArrayIdentifier) else "group"
         if found is not None and found != wanted:
             raise StoreError(f"{identifier.path!r} is {_ARTICLE[found]}, not {_ARTICLE[wanted]}")
         return found is not None
@@ -198,6 +228,14 @@ class Store:
             raise AlreadyExistsError(errno.EEXIST, f"there is {_ARTICLE[found]} already", path)
         if isinstance(identifier, ArrayIdentifier) and os.listdir(path):
             raise AlreadyExistsError(errno.EEXIST, "there is a folder with something in it already", path)
+
+
+def _format(container: str, wanted: Literal[2, 3] | None) -> Literal[2, 3]:
+    """Return the zarr format to write into a container: its own, else the layout's, else 3."""
+    found = zarr_format(container)
+    if found is not None and wanted is not None and found != wanted:
+        raise StoreError(f"{container!r} is of zarr format {found}, and the layout says {wanted}")
+    return found or wanted or 3
 
 
 def _exists(path: str) -> bool:
