@@ -152,7 +152,7 @@ class TestTheLayoutItself:
         assert list(layout.kinds) == ["box", "old", "inputs", "grid", "flat", "note"]
         assert list(layout.fields) == ["run", "iteration", "index"]
         grid = layout.kinds["grid"]
-        assert (grid.sort, grid.container, grid.zarr_format) == ("array", "box", 3)
+        assert (grid.sort, grid.container, grid.zarr_format) == ("array", "box", None)
         assert (list(grid.fields), grid.optional) == (["run", "iteration", "index"], {"index"})
         assert (layout.kinds["flat"].zarr_format, layout.kinds["note"].zarr_format) == (2, None)
         assert repr(layout) == "<Layout 'small': box, old, inputs, grid, flat, note>"
