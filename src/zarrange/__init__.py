@@ -11,9 +11,7 @@ The names below are loaded when they are used first, so that `import zarrange` c
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from zarrange.converter import from_json, structure, to_json, unstructure
     from zarrange.diagnostics import Diagnostic, Severity, Span
@@ -80,6 +78,8 @@ _HOMES = {
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'zarrange' has no attribute {name!r}")
+    from importlib import import_module
+
     value: object = getattr(import_module(f"zarrange.{_HOMES[name]}"), name)
     globals()[name] = value
     return value

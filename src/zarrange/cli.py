@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import sys
-from typing import TYPE_CHECKING, NoReturn
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import NoReturn
 
     from zarrange.diagnostics import Diagnostic
     from zarrange.errors import LayoutError
@@ -42,6 +44,15 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     sys.exit(status)
 
 
+def _help_formatter(prog: str) -> argparse.HelpFormatter:
+    """Write help as wide as the terminal. Python's own way to ask for the width imports three compression libraries."""
+    try:
+        columns = int(os.environ.get("COLUMNS") or os.get_terminal_size().columns) or 80
+    except (OSError, ValueError):
+        columns = 80
+    return argparse.HelpFormatter(prog, width=columns - 2)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="zarrange",
@@ -49,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="LAYOUT is the name of a shipped layout (such as training or dacapo) or the path of a YAML file. "
         "Exit status: 0 clean, 1 findings, 2 wrong usage.",
         allow_abbrev=False,
+        formatter_class=_help_formatter,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -78,7 +90,10 @@ class _Version(argparse.Action):
 def _command(
     commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, run: object, about: str
 ) -> argparse.ArgumentParser:
-    command = commands.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.", allow_abbrev=False)
+    description = f"{about[0].upper()}{about[1:]}."
+    command = commands.add_parser(
+        name, help=about, description=description, allow_abbrev=False, formatter_class=_help_formatter
+    )
     command.add_argument("--format", choices=["text", "json"], default="text", help="text for people, or stable JSON")
     command.set_defaults(run=run)
     return command

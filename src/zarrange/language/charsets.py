@@ -16,7 +16,17 @@ from attrs import frozen
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["CHARSETS", "DEVICES", "MAX_SEGMENT_BYTES", "METADATA", "Charset", "is_portable", "segment_fault"]
+__all__ = [
+    "CHARSETS",
+    "DEVICES",
+    "MAX_SEGMENT_BYTES",
+    "METADATA",
+    "Charset",
+    "is_plain",
+    "is_plain_path",
+    "is_portable",
+    "segment_fault",
+]
 
 MAX_SEGMENT_BYTES = 255
 """What every common file system takes as one name."""
@@ -29,10 +39,20 @@ METADATA = r"[Zz][Aa][Rr][Rr]\.[Jj][Ss][Oo][Nn]"
 
 _RESERVED = frozenset({".", "..", "zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata"})
 _PORTABLE = r"[A-Za-z0-9_+=@][A-Za-z0-9._+=@-]*"
-is_portable = re.compile(rf"(?!{DEVICES}(?:\.|\Z)|{METADATA}\Z){_PORTABLE}(?<!\.)").fullmatch
+# One look at the first character settles for most names that no reserved name begins here.
+_HEAD = (
+    r"[BbD-KMOQ-Yd-kmoq-y0-9_+=@]|[Aa](?![Uu][Xx](?:\.|\Z))|[Cc](?![Oo](?:[Nn]|[Mm][0-9])(?:\.|\Z))|"
+    r"[Ll](?![Pp][Tt][0-9](?:\.|\Z))|[Nn](?![Uu][Ll](?:\.|\Z))|[Pp](?![Rr][Nn](?:\.|\Z))|"
+    r"[Zz](?![Aa][Rr][Rr]\.[Jj][Ss][Oo][Nn]\Z)"
+)
+is_portable = re.compile(rf"(?:{_HEAD})[A-Za-z0-9._+=@-]*+(?<!\.)").fullmatch
 """Answers whether a text is one portable path segment. Linear: no two repeats can take the same character."""
 
-_is_plain = re.compile(r"[!-.0-\[\]-~](?:[ -.0-\[\]-~]*[!-.0-\[\]-~])?").fullmatch
+_PLAIN = rf"(?![ .]|{METADATA}(?:/|\Z))[ -.0-\[\]-~]++(?<! )"
+is_plain = re.compile(_PLAIN).fullmatch
+"""A quick yes for most `unicode` segments: ASCII, and no dot at the front."""
+is_plain_path = re.compile(f"{_PLAIN}(?:/{_PLAIN})*+").fullmatch
+"""The same for a text of several segments."""
 
 
 @frozen
@@ -65,10 +85,10 @@ def _portable_fault(text: str) -> str | None:
 
 
 def _unicode_fault(text: str) -> str | None:
+    if is_plain(text):
+        return None
     if text.lower() in _RESERVED:
         return "it is a reserved name"
-    if _is_plain(text):
-        return None
     if not text:
         return "it is empty"
     if separator := re.search(r"[/\\]", text):

@@ -19,7 +19,7 @@ from attrs import fields as attributes, frozen
 
 from zarrange.diagnostics import shown, similar
 from zarrange.identifiers import Value
-from zarrange.language.charsets import CHARSETS, MAX_SEGMENT_BYTES, is_portable
+from zarrange.language.charsets import CHARSETS, MAX_SEGMENT_BYTES, is_plain, is_plain_path, is_portable
 from zarrange.language.patterns import Language, PatternError
 
 __all__ = ["FIELD_TYPES", "Field", "FieldSpec", "Misfit", "SpecFault", "make_field"]
@@ -69,6 +69,8 @@ class Field:
     exclude: tuple[str, ...] = ()
     is_verbatim: Callable[[str], object] | None = None
     """Answers, for a `str`, whether it fits and is its own text form; `None` where the text form differs."""
+    is_common: Callable[[str], object] | None = None
+    """A quicker yes to the same; what it says no to may still fit. `None` where there is none."""
 
     def __init__(self, name: str, spec: FieldSpec) -> None:
         self.name = name
@@ -132,6 +134,7 @@ class StrField(Field):
 
     type = "str"
     settings = frozenset({"charset", "pattern", "exclude", "max_length"})
+    _plain = staticmethod(is_plain)
 
     def __init__(self, name: str, spec: FieldSpec) -> None:
         super().__init__(name, spec)
@@ -141,6 +144,8 @@ class StrField(Field):
         self.exclude = (*self.charset.exclude, *spec.exclude)
         self._own = Language(self.include[1:], spec.exclude) if spec.pattern is not None or spec.exclude else None
         self.is_verbatim = self._make_is_verbatim()
+        if self._own is None and self.max_length is None and self.charset.name == "unicode":
+            self.is_common = self._plain
 
     def _make_is_verbatim(self) -> Callable[[str], object] | None:
         if self.charset.name == "text":
@@ -189,6 +194,7 @@ class PathField(StrField):
     """Several path segments."""
 
     type = "path"
+    _plain = staticmethod(is_plain_path)
 
     def __init__(self, name: str, spec: FieldSpec) -> None:
         super().__init__(name, spec)
@@ -400,6 +406,7 @@ def make_field(name: str, spec: FieldSpec) -> tuple[Field | None, list[SpecFault
         return None, faults
     if spec.choices is not None and isinstance(made, StrField) and made.is_verbatim is not None:
         made.is_verbatim = frozenset(made.choices or ()).__contains__
+        made.is_common = None
         exact = "|".join(re.escape(str(choice)) for choice in made.choices or ())
         if len(exact) <= MAX_EXACT:  # the charset includes very many choices as well
             made.include, made.exclude = (exact,), ()

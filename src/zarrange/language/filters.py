@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_to_bytes
 
 from attrs import field, frozen, validators
 
@@ -45,7 +46,8 @@ class Filter:
     takes: frozenset[str] = field(default=("str",), converter=_names)
     pattern: str | Callable[..., str] = "[^/]+"
     lossless: bool = False
-    """Every value that the field takes comes back: rendering need not check it."""
+    """Both directions are exact: every value comes back, `decode` refuses any text but the one that `encode` gives, and
+    `pattern` names every character. Nothing is checked again then: a promise for the built-in filters to make."""
 
     def arguments_fault(self, arguments: tuple[Any, ...]) -> str | None:
         """Return why the filter does not take these arguments, or `None`."""
@@ -107,7 +109,7 @@ _is_quoted = re.compile(_QUOTED).fullmatch
 def _unquote(text: str) -> str:
     if not _is_quoted(text):
         raise ValueError(f"{text!r} is not percent-encoded text")
-    value = re.sub(rb"%(..)", lambda match: bytes([int(match[1], 16)]), text.encode()).decode()
+    value = unquote_to_bytes(text).decode()
     if _quote(value) != text:
         raise ValueError(f"{text!r} is not how {value!r} is quoted")
     return value

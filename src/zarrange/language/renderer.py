@@ -119,15 +119,15 @@ class _Compiler:
         for path, half in zip(paths, halves, strict=True):
             parts = [constant(one.text) if isinstance(one, Text) else load(texts[one.form]) for one in half]
             statements.append(assign(path, joined(parts)))
-        statements.append(self._check_length(texts, paths))
+        statements.append(self._check_length(variant, texts, paths))
         return statements + self._construct(paths)
 
     def _slot(self, slot: Slot, target: str) -> list[ast.stmt]:
         """`target` = the text of a slot."""
         value = slot.field.name
         complete = assign(target, call(self._hand_in(self._encoder(slot)), load(value)))
-        if slot.is_verbatim is not None:
-            tests = [is_type(value, "_str"), call(self._hand_in(slot.is_verbatim), load(value))]
+        if slot.is_common is not None:
+            tests = [is_type(value, "_str"), call(self._hand_in(slot.is_common), load(value))]
             return [ast.If(both(tests), [assign(target, load(value))], [complete])]
         if slot.width is not None and isinstance(slot.field, IntField):
             low = 0 if slot.field.min is None else max(slot.field.min, -COMMON_INT)
@@ -138,14 +138,15 @@ class _Compiler:
             return [ast.If(both([is_type(value, "_int"), bounds]), [assign(target, text)], [complete])]
         return [complete]
 
-    def _check_length(self, texts: Mapping[Any, str], paths: list[str]) -> ast.stmt:
+    def _check_length(self, variant: Variant, texts: Mapping[Any, str], paths: list[str]) -> ast.stmt:
         """A short path of ASCII characters has no long segment, and nothing in it combines."""
         whole = joined([part for path in paths for part in (load(path), constant("/"))][:-1])
         length = call("_len", load(paths[0]))
         for path in paths[1:]:
             length = ast.BinOp(length, ast.Add(), call("_len", load(path)))
         tests = [compare(length, ast.Lt(), constant(MAX_SEGMENT_BYTES))]
-        tests += [ast.Call(ast.Attribute(load(path), "isascii", ast.Load()), [], []) for path in paths]
+        if not all(one.text.isascii() if isinstance(one, Text) else one.is_ascii for one in variant.pieces):
+            tests += [ast.Call(ast.Attribute(load(path), "isascii", ast.Load()), [], []) for path in paths]
         checker = self._path_checker([field for field, _ in texts])
         check = call(self._hand_in(checker), whole, *map(load, texts.values()))
         return ast.If(ast.UnaryOp(ast.Not(), both(tests)), [ast.Expr(check)], [])

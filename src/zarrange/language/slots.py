@@ -9,7 +9,7 @@ from attrs import frozen
 
 from zarrange.diagnostics import shown
 from zarrange.language.charsets import is_portable, segment_fault
-from zarrange.language.fields import Field, IntField, Misfit
+from zarrange.language.fields import Field, IntField, Misfit, StrField
 from zarrange.language.patterns import Language
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Slot:
             for one, arguments in reversed(self.filters):
                 value = one.decode(value, *arguments)
             value = self.field.revive(value) if self.filters else self.field.decode(text)
-            if self.text(value) == text:
+            if (self.filters and self._is_lossless) or self.text(value) == text:
                 return self.field.accept(value)
         except (ValueError, OverflowError):
             pass
@@ -88,6 +88,11 @@ class Slot:
         return lambda text: is_portable(text) and self._is_fit(text)
 
     @cached_property
+    def is_common(self) -> Callable[[str], object] | None:
+        """A quicker yes to what `is_verbatim` answers; what it says no to may still be verbatim."""
+        return self.is_verbatim if self.filters else self.field.is_common or self.is_verbatim
+
+    @cached_property
     def width(self) -> int | None:
         """For a whole number that is written in decimal: how many digits it has at least; else `None`."""
         if not isinstance(self.field, IntField) or self.field.choices is not None:
@@ -96,6 +101,14 @@ class Slot:
             return 1
         (one, arguments), *others = self.filters
         return arguments[0] if one.name == "pad" and not others else None
+
+    @cached_property
+    def is_ascii(self) -> bool:
+        """Whether every text is sure to be ASCII."""
+        if self.filters:
+            one, arguments = self.filters[-1]
+            return one.lossless and one.texts(arguments).isascii()
+        return not isinstance(self.field, StrField) or self.field.charset.name == "portable"
 
     @property
     def is_multiple(self) -> bool:
