@@ -166,6 +166,33 @@ class TestChecks:
         assert one[:2] == ("unsafe-segment", column)
         assert one[2].startswith(message)
 
+    @pytest.mark.parametrize(
+        ("path", "name"),
+        [
+            ("{{ b }}.json", "zarr.json"),
+            ("x/z{{ b }}", "zarr.json"),
+            (".z{{ b }}", ".zarray"),
+            ("{{ a }}{{ b }}", "zarr.json"),
+        ],
+    )
+    def test_a_reserved_name_of_several_pieces(self, path, name):
+        """Inside a container, texts and values that make a name of zarr's own are an error; excluding them mends it."""
+        text = (
+            f"{FIELDS}containers: {{c: {{path: '{{{{ a }}}}.json'}}}}\narrays: {{k: {{container: c, path: '{path}'}}}}"
+        )
+        with pytest.raises(LayoutError) as caught:
+            Layout.parse(text)
+        (one,) = caught.value.diagnostics
+        assert (one.rule, one.message) == ("unsafe-segment", f"the segment can be `{name}`, which is a reserved name")
+        digits = "{type: str, pattern: '[0-9]+'}"
+        mended = text.replace("a: {type: str}", f"a: {digits}").replace("b: {type: str}", f"b: {digits}")
+        assert Layout.parse(mended).kinds["k"]
+
+    def test_a_reserved_name_outside_of_containers(self):
+        """Beside containers, `zarr.json` is a name like any other; `..` is never one."""
+        assert kind_of("{{ a }}/{{ b }}.json")
+        assert kind_of("{{ a }}/.{{ b }}")
+
     def test_too_many_conditions(self):
         """A template with more variants than anybody could keep in mind is refused, and quickly."""
         fields = "".join(f"  f{at}: {{type: str}}\n" for at in range(40))

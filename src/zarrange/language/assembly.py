@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from attrs import field, frozen
 
 from zarrange.diagnostics import Diagnostic, Span, shown, similar
+from zarrange.language.declarations import make_field
 from zarrange.language.document import AllowSpec, Document, Located, structure_document
-from zarrange.language.fields import Field, make_field
 from zarrange.language.kinds import Example, Kind, Sort
 from zarrange.language.matcher import Matcher
 from zarrange.language.templates import Names, Text, Tree, parse_template
@@ -20,6 +20,7 @@ from zarrange.language.variants import TooManyVariants, check_variants, unfold
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from zarrange.language.fields import Field
     from zarrange.language.filters import Filter
     from zarrange.language.source import KeyPath
 

@@ -21,6 +21,7 @@ __all__ = [
     "DEVICES",
     "MAX_SEGMENT_BYTES",
     "METADATA",
+    "RESERVED",
     "Charset",
     "is_plain",
     "is_plain_path",
@@ -37,7 +38,8 @@ DEVICES = r"(?:[Cc][Oo][Nn]|[Pp][Rr][Nn]|[Aa][Uu][Xx]|[Nn][Uu][Ll]|[Cc][Oo][Mm][
 METADATA = r"[Zz][Aa][Rr][Rr]\.[Jj][Ss][Oo][Nn]"
 """The portable one of the names that zarr itself uses: a folder of that name would hide the group that it is in."""
 
-_RESERVED = frozenset({".", "..", "zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata"})
+RESERVED = frozenset({".", "..", "zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata"})
+"""No segment may be one of these, whatever its charset."""
 _PORTABLE = r"[A-Za-z0-9_+=@][A-Za-z0-9._+=@-]*"
 # One look at the first character settles for most names that no reserved name begins here.
 _HEAD = (
@@ -81,13 +83,13 @@ def _portable_fault(text: str) -> str | None:
         return f"it starts with {text[0]!r}"
     if text.endswith("."):
         return "it ends with a dot"
-    return "it is a file of zarr's own" if text.lower() in _RESERVED else "it is a device name on Windows"
+    return "it is a file of zarr's own" if text.lower() in RESERVED else "it is a device name on Windows"
 
 
 def _unicode_fault(text: str) -> str | None:
     if is_plain(text):
         return None
-    if text.lower() in _RESERVED:
+    if text.lower() in RESERVED:
         return "it is a reserved name"
     if not text:
         return "it is empty"

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, TypeAlias
 from attrs import evolve, field, frozen
 
 from zarrange.diagnostics import Diagnostic
-from zarrange.language.charsets import segment_fault
+from zarrange.language.charsets import RESERVED, segment_fault
 from zarrange.language.fields import BoolField, Field
+from zarrange.language.lattice import Lattice
 from zarrange.language.slots import Slot
 from zarrange.language.templates import Branch, Equals, Given, Text, Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from zarrange.diagnostics import Span
     from zarrange.identifiers import Value
@@ -171,6 +172,8 @@ def _check_segments(
     variant: Variant, span: Span, seen: set[tuple[object, ...]], report: Callable[[Diagnostic], None]
 ) -> None:
     segments = variant.segments()
+    outside, inside = variant.halves()
+    first_inside = 1 + sum(one.text.count("/") for one in outside if isinstance(one, Text))
     slashes = [piece.span for piece in variant.pieces if isinstance(piece, Text) for _ in range(piece.text.count("/"))]
     for at, segment in enumerate(segments):
         if not segment:
@@ -186,6 +189,23 @@ def _check_segments(
             if fault := segment_fault(text):
                 message = f"the segment `{text}` is no proper name: {fault}"
                 _once(seen, Diagnostic("unsafe-segment", message, segment[0].span), report)
+        elif (name := _reserved_name(segment, RESERVED if inside and at >= first_inside else {".", ".."})) is not None:
+            message = f"the segment can be `{name}`, which is a reserved name"
+            advice = "write another text beside the field, or `exclude` the value"
+            _once(seen, Diagnostic("unsafe-segment", message, segment[0].span, advice), report)
+
+
+def _reserved_name(segment: Segment, reserved: Collection[str]) -> str | None:
+    """Return a reserved name that texts and slots make together: no slot makes one alone."""
+    if len(segment) == 1 or any(isinstance(piece, Slot) and piece.is_multiple for piece in segment):
+        return None
+    texts = [piece.text for piece in segment if isinstance(piece, Text)]
+    for name in sorted(reserved):
+        if all(text in name for text in texts):
+            pieces = [piece.text if isinstance(piece, Text) else piece.language for piece in segment]
+            if next(Lattice(pieces, name).splits(), None) is not None:
+                return name
+    return None
 
 
 def _once(seen: set[tuple[object, ...]], finding: Diagnostic, report: Callable[[Diagnostic], None]) -> None:
