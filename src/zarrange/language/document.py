@@ -303,23 +303,25 @@ def structure_document(
         try:
             return structure(data, Document), frozenset(broken)
         except StructureError as error:
-            paths = []
-            for problem in error.problems:
-                if attempt == 0:
+            if attempt == 0:
+                for problem in error.problems:
                     report(_diagnostic(problem, located))
-                path = problem.path
-                # A field without one of its keys is another field: it goes as a whole.
-                if problem.rule == "missing-key" or attempt or path[:1] == ("fields",):
-                    path = (
-                        path if problem.rule == "unknown-key" else path[: 2 if path[:1] and path[0] in SECTIONS else 1]
-                    )
-                if len(path) == 2 and path[0] in SECTIONS:  # noqa: PLR2004 - a section and a name
-                    broken.add(path)
-                paths.append(path)
             if not isinstance(data, dict):
                 break
-            data = _pruned(data, paths)
+            wrong = [_place_to_leave_out(problem, whole_entry=attempt > 0) for problem in error.problems]
+            broken.update(path for path in wrong if len(path) == 2 and path[0] in SECTIONS)  # noqa: PLR2004 - an entry
+            data = _pruned(data, wrong)
     return None, frozenset(broken)
+
+
+def _place_to_leave_out(problem: Any, *, whole_entry: bool) -> KeyPath:
+    """Return the path of a wrong key, or of the entry that it stands in, where that cannot do without."""
+    path: KeyPath = problem.path
+    is_entry = path[:1] and path[0] in SECTIONS
+    # A field without one of its keys would be another field.
+    if problem.rule != "unknown-key" and (whole_entry or problem.rule == "missing-key" or path[:1] == ("fields",)):
+        return path[: 2 if is_entry else 1]
+    return path
 
 
 def _diagnostic(problem: Any, located: Located) -> Diagnostic:
