@@ -6,6 +6,7 @@ import ast
 import os
 import subprocess
 import sys
+import tomllib
 import venv
 import zipfile
 
@@ -91,6 +92,14 @@ def test_importing_the_package_is_light():
 def test_rendering_imports_no_zarr(statement):
     """Rendering paths imports neither zarr nor numpy."""
     assert imported_by(statement).isdisjoint({"zarr", "numpy"})
+
+
+def test_the_floors_are_those_that_ci_tries(repository):
+    """The oldest versions that the package admits are the ones that CI runs the tests with."""
+    project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
+    admitted = [*project["dependencies"], *project["optional-dependencies"]["dacapo"]]
+    tried = [line for line in (repository / ".ci/floors.txt").read_text().splitlines() if not line.startswith("#")]
+    assert sorted(one.replace(">=", "==") for one in admitted) == sorted(tried)
 
 
 def test_a_wheel_has_the_layouts(repository, tmp_path):
