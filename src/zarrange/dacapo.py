@@ -17,7 +17,7 @@ from attrs import field, frozen
 from zarrange.errors import NotFoundError, NotInStoreError
 from zarrange.identifiers import refuse_credentials
 from zarrange.language.layout import Layout
-from zarrange.stores.local import check_array, check_no_node_inside, node_type, take_out
+from zarrange.stores.local import check_array, check_nothing_else, is_consolidated, node_type, take_out
 
 try:
     from upath import UPath
@@ -184,14 +184,20 @@ class LocalArrayStore(ArrayStore):
         One that does not exist is a logged warning. Raises `ValueError` for a dataset that is empty, `.`, absolute or
         climbs with `..`, passes a symlink, is a group, or has another array inside: nothing is touched then.
         """
+        if not isinstance(array_identifier, LocalArrayIdentifier):
+            raise TypeError(f"expected a LocalArrayIdentifier, got {type(array_identifier).__name__}")
         container, dataset = array_identifier.container, array_identifier.dataset
         if container.protocol not in ("", "file", "local"):
             raise NotInStoreError(f"cannot remove from {str(container)!r}: it is not a local folder")
         if container.suffix != ".zarr":
             raise NotInStoreError(f"cannot remove from {str(container)!r}: it does not end in .zarr")
         segments = dataset.split("/")
-        if not {"", ".", ".."}.isdisjoint(segments) or "\0" in dataset:
+        if not {"", ".", "..", ".zarrange"}.isdisjoint(segments) or "\0" in dataset:
             message = "it is not a plain path inside the container"
+            raise NotInStoreError(f"cannot remove {dataset!r} of {str(container)!r}: {message}")
+        if is_consolidated(container.path):
+            # zarr would go on to list the array, and read it as zeros.
+            message = "its container has consolidated metadata, which would still list it; remove them first"
             raise NotInStoreError(f"cannot remove {dataset!r} of {str(container)!r}: {message}")
         try:
             take_out(container.path, segments, _check_removable)
@@ -228,11 +234,11 @@ _set_container: Any = LocalContainerIdentifier.container.__set__  # type: ignore
 
 
 def _check_removable(folder: int) -> None:
-    """An array, or a folder that zarr knows nothing of, but nothing that holds other arrays."""
+    """An array, or what is left of one without its metadata, but nothing that holds something else."""
     found = node_type(folder)
     if found == "array":
         check_array(folder)
     elif found == "group":
         raise NotInStoreError("it is a group")
     else:
-        check_no_node_inside(folder)
+        check_nothing_else(folder)

@@ -67,7 +67,7 @@ class TestRender:
         [
             ({}, "grid: field `run` is missing"),
             ({"run": "a"}, "grid: field `iteration` is missing"),
-            ({"run": "a", "iteration": np.True_}, "field `iteration` does not take np.True_: it is of type bool"),
+            ({"run": "a", "iteration": np.True_}, "field `iteration` does not take np.True_: it is of type numpy.bool"),
             ({"run": "a", "iteration": 7.0}, "field `iteration` does not take 7.0: it is of type float"),
             (
                 {"run": "a", "iteration": -1},

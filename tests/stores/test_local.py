@@ -401,7 +401,7 @@ class TestHalfWay:
                 take_out(str(shared_folder), ["a"], check_array)
             (rest,) = re.findall(r"left of it in '([^']*)'", str(caught.value))
             assert sorted(os.listdir(shared_folder)) == [".zarrange", "kept"]
-            assert Path(rest).parent == shared_folder / ".zarrange" / "trash"
+            assert Path(rest).parents[1] == shared_folder / ".zarrange" / "trash"
             assert snapshot(Path(rest) / "c") == chunks
             assert snapshot(shared_folder / "kept") == kept
             with pytest.raises(NotFoundError):

@@ -93,7 +93,8 @@ class _Assembler:
         self.report(Diagnostic(rule, message, span, advice))
 
     def _check_name(self, section: str, name: str, what: str) -> bool:
-        if re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name) and not keyword.iskeyword(name):
+        is_word = keyword.iskeyword(name) or name in {"none", "true", "false"}  # Jinja2 spells them so as well
+        if re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name) and not is_word:
             return True
         message = f"`{name}` is no name for a {what}"
         advice = "use letters, digits and _, a letter first, and no word of Python's own"
@@ -180,7 +181,12 @@ class _Assembler:
         if variants is None:
             return None
         examples = tuple(
-            Example(example.values, example.path, self.located.span((*path, "examples", at, "path")))
+            Example(
+                example.values,
+                example.path,
+                self.located.span((*path, "examples", at, "path")),
+                self.located.span((*path, "examples", at, "values")),
+            )
             for at, example in enumerate(spec.examples)
         )
         zarr_format = spec.zarr_format if sort == "container" else None

@@ -52,22 +52,21 @@ def failing_example(assembly: Assembly) -> Iterator[Diagnostic]:
     """
     for kind in assembly.kinds.values():
         for example in kind.examples:
-            fault = _example_fault(assembly, kind, example)
-            if fault is not None:
-                yield Diagnostic("failing-example", fault[0], example.span, fault[1])
+            yield from _example_faults(assembly, kind, example)
 
 
-def _example_fault(assembly: Assembly, kind: Kind, example: Example) -> tuple[str, str | None] | None:
+def _example_faults(assembly: Assembly, kind: Kind, example: Example) -> Iterator[Diagnostic]:
     try:
         key = kind.key(kind.from_yaml(example.values))
         path = kind.render(key.values).path
     except FieldError as error:
-        return f"the example's values do not fit: {error}", None
+        yield Diagnostic("failing-example", f"the example's values do not fit: {error}", example.values_span)
+        return
     if path != example.path:
-        return f"the example of `{kind.name}` renders another path", f"its values give `{path}`"
-    if key not in assembly.matcher.matches(path):  # pragma: no cover - the two directions agree, or we have a bug
-        return f"the example of `{kind.name}` does not read back", None
-    return None
+        message = f"the example of `{kind.name}` renders another path"
+        yield Diagnostic("failing-example", message, example.span, f"its values give `{path}`")
+    elif key not in assembly.matcher.matches(path):  # pragma: no cover - the two directions agree, or we have a bug
+        yield Diagnostic("failing-example", f"the example of `{kind.name}` does not read back", example.span)
 
 
 RULES: tuple[Callable[[Assembly], Iterator[Diagnostic]], ...] = (failing_example,)

@@ -182,6 +182,8 @@ def read_source(path: Path, *, blame: Span | None = None) -> Source:
         if status.st_size > MAX_BYTES:
             raise unreadable(f"it has {status.st_size} bytes, more than {MAX_BYTES}", "split it with `extends`")
         content = path.read_bytes()
+    except LayoutError:
+        raise
     except (OSError, ValueError) as error:
         raise unreadable((getattr(error, "strerror", None) or str(error)).lower()) from error
     return parse(content, str(path))

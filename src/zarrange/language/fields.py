@@ -161,7 +161,7 @@ class StrField(Field):
 
     def _accept(self, value: object) -> Value:
         if not isinstance(value, str):
-            raise self.misfit(value, f"it is of type {type(value).__name__}, not str")
+            raise self.misfit(value, f"it is of type {_type_name(value)}, not str")
         text = str.__str__(value)
         fault = self.charset_fault(text)
         if fault is None and self.max_length is not None and len(text) > self.max_length:
@@ -236,7 +236,7 @@ class IntField(Field):
         except (TypeError, ValueError):
             number = None
         if number is None or isinstance(value, bool):
-            raise self.misfit(value, f"it is of type {type(value).__name__}")
+            raise self.misfit(value, f"it is of type {_type_name(value)}")
         if not _within(number, self.min, self.max) or abs(number) >= 10**MAX_INT_DIGITS:
             raise self.misfit(number)
         return number
@@ -264,7 +264,7 @@ class FloatField(Field):
 
     def _accept(self, value: object) -> Value:
         if isinstance(value, bool) or not isinstance(value, Real):
-            raise self.misfit(value, f"it is of type {type(value).__name__}")
+            raise self.misfit(value, f"it is of type {_type_name(value)}")
         try:
             number = float(value)
         except OverflowError:
@@ -296,7 +296,7 @@ class BoolField(Field):
 
     def _accept(self, value: object) -> Value:
         if type(value) is not bool:
-            raise self.misfit(value, f"it is of type {type(value).__name__}")
+            raise self.misfit(value, f"it is of type {_type_name(value)}")
         return value
 
 
@@ -334,7 +334,7 @@ class DateField(Field):
 
     def _accept(self, value: object) -> Value:
         if not isinstance(value, datetime.date) or isinstance(value, datetime.datetime):
-            raise self.misfit(value, f"it is of type {type(value).__name__}")
+            raise self.misfit(value, f"it is of type {_type_name(value)}")
         day = datetime.date(value.year, value.month, value.day)
         if not _within(day, self.min, self.max):
             raise self.misfit(value)
@@ -356,7 +356,7 @@ class DatetimeField(DateField):
 
     def _accept(self, value: object) -> Value:
         if not isinstance(value, datetime.datetime):
-            raise self.misfit(value, f"it is of type {type(value).__name__}")
+            raise self.misfit(value, f"it is of type {_type_name(value)}")
         if value.tzinfo is not None:
             raise self.misfit(value, "it has a time zone; convert it to UTC and drop the zone")
         moment = datetime.datetime.combine(datetime.date(value.year, value.month, value.day), value.time())
@@ -370,6 +370,12 @@ class DatetimeField(DateField):
 FIELD_TYPES: dict[str, type[Field]] = {
     cls.type: cls for cls in (StrField, IntField, PathField, DateField, DatetimeField, BoolField, FloatField)
 }
+
+
+def _type_name(value: object) -> str:
+    """The name of a value's type, with its module: numpy has a `bool` too."""
+    kind = type(value)
+    return kind.__name__ if kind.__module__ in {"builtins", "datetime"} else f"{kind.__module__}.{kind.__name__}"
 
 
 def _within(value: Any, low: Any, high: Any) -> bool:

@@ -27,8 +27,12 @@ __all__ = ["BUILT_IN", "Filter"]
 MAX_WIDTH = 64
 
 
-def _names(names: Iterable[str]) -> frozenset[str]:
-    return frozenset(names)
+TYPES = frozenset({"str", "int", "path", "date", "datetime", "bool", "float"})
+"""The field types that a filter may apply to."""
+
+
+def _names(names: str | Iterable[str]) -> frozenset[str]:
+    return frozenset([names] if isinstance(names, str) else names)
 
 
 @frozen
@@ -45,17 +49,24 @@ class Filter:
     decode: Callable[..., Any] = field(validator=validators.is_callable())
     takes: frozenset[str] = field(default=("str",), converter=_names)
     pattern: str | Callable[..., str] = "[^/]+"
-    lossless: bool = False
-    """Both directions are exact: every value comes back, `decode` refuses any text but the one that `encode` gives, and
-    `pattern` names every character. Nothing is checked again then: a promise for the built-in filters to make."""
+    is_exact: bool = field(default=False, init=False)
+    """Every value comes back, `decode` refuses any text but the one that `encode` gives, and `pattern` names every
+    character: nothing is checked again. Only the built-in filters promise that."""
+
+    @takes.validator
+    def _check_takes(self, _: object, names: frozenset[str]) -> None:
+        if unknown := sorted(map(str, names - TYPES)):
+            raise ValueError(f"`takes` names the field types {', '.join(sorted(TYPES))}, not {', '.join(unknown)}")
 
     def arguments_fault(self, arguments: tuple[Any, ...]) -> str | None:
         """Return why the filter does not take these arguments, or `None`."""
         try:
-            inspect.signature(self.encode).bind(None, *arguments)
+            if (signature := _signature(self.encode)) is not None:
+                signature.bind(None, *arguments)
             Language([self.texts(arguments)])
         except TypeError:
-            names = list(inspect.signature(self.encode).parameters)[1:]
+            signature = _signature(self.encode)
+            names = list(signature.parameters)[1:] if signature is not None else []
             return f"`{self.name}` takes {_counted(names)}, not {len(arguments)}"
         except ValueError as error:
             return str(error)
@@ -64,6 +75,14 @@ class Filter:
     def texts(self, arguments: tuple[Any, ...]) -> str:
         """Return the regular expression that every text of this filter matches."""
         return self.pattern if isinstance(self.pattern, str) else self.pattern(*arguments)
+
+
+def _signature(function: Callable[..., Any]) -> inspect.Signature | None:
+    """The parameters of a function; some that are written in C do not tell them."""
+    try:
+        return inspect.signature(function)
+    except ValueError:
+        return None
 
 
 def _counted(names: list[str]) -> str:
@@ -115,8 +134,13 @@ def _unquote(text: str) -> str:
     return value
 
 
+def _exact(made: Filter) -> Filter:
+    object.__setattr__(made, "is_exact", True)
+    return made
+
+
 BUILT_IN = (
-    Filter("pad", _pad, _unpad, frozenset({"int"}), _padded, lossless=True),
-    Filter("quote", _quote, _unquote, frozenset({"str", "path"}), _QUOTED, lossless=True),
+    _exact(Filter("pad", _pad, _unpad, frozenset({"int"}), _padded)),
+    _exact(Filter("quote", _quote, _unquote, frozenset({"str", "path"}), _QUOTED)),
     Filter("date", dates.encode, dates.decode, frozenset({"date", "datetime"}), dates.pattern),
 )

@@ -45,6 +45,7 @@ class Example:
     values: dict[str, Any]
     path: str
     span: Span
+    values_span: Span
 
 
 @frozen(slots=False, eq=False)

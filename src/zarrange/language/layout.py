@@ -17,7 +17,7 @@ from zarrange.identifiers import Identifier
 from zarrange.language.assembly import assemble
 from zarrange.language.check import check
 from zarrange.language.document import locate_layout, merge, read_chain, read_source
-from zarrange.language.filters import BUILT_IN
+from zarrange.language.filters import BUILT_IN, Filter
 from zarrange.language.source import Source, parse
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from zarrange.identifiers import Key
     from zarrange.language.document import AllowSpec
     from zarrange.language.fields import Field
-    from zarrange.language.filters import Filter
     from zarrange.language.kinds import Kind
 
 __all__ = ["Layout"]
@@ -63,6 +62,8 @@ class Layout:
     @classmethod
     def parse(cls, text: str | bytes, *, file: str = "<layout>", filters: Iterable[Filter] = ()) -> Layout:
         """Load a layout from text. `file` is what positions call it; what it extends is looked for beside it."""
+        if not isinstance(text, str | bytes):
+            raise TypeError(f"expected the text of a layout, got {type(text).__name__}")
         return cls(read_chain(parse(text, file)), filters)
 
     @property
@@ -99,7 +100,7 @@ class Layout:
         """Return a kind by its name. Raises `UnknownKindError`."""
         try:
             return self._assembly.kinds[name]
-        except KeyError:
+        except (KeyError, TypeError):
             known = similar(str(name), self._assembly.kinds, "kind")
             raise UnknownKindError(f"the layout `{self.name}` has no kind {name!r}; {known}") from None
 
@@ -178,6 +179,8 @@ class _Renderers(dict[str, "Callable[..., Any]"]):
 def _by_name(filters: Iterable[Filter]) -> dict[str, Filter]:
     known = {one.name: one for one in BUILT_IN}
     for one in filters:
+        if not isinstance(one, Filter):
+            raise TypeError(f"expected a Filter, got {type(one).__name__}")
         if one.name in known:
             raise ValueError(f"there is a filter `{one.name}` already; give yours another name")
         known[one.name] = one

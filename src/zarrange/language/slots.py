@@ -43,9 +43,9 @@ class Slot:
         try:
             for one, arguments in self.filters:
                 text = one.encode(text, *arguments)
-        except ValueError as error:
+        except (ValueError, LookupError) as error:
             raise self.field.misfit(value, str(error)) from error
-        if not self._is_lossless:
+        if not self._is_exact:
             self._check(accepted, text)
         return str(text)
 
@@ -56,9 +56,9 @@ class Slot:
             for one, arguments in reversed(self.filters):
                 value = one.decode(value, *arguments)
             value = self.field.revive(value) if self.filters else self.field.decode(text)
-            if (self.filters and self._is_lossless) or self.text(value) == text:
+            if (self.filters and self._is_exact) or self.text(value) == text:
                 return self.field.accept(value)
-        except (ValueError, OverflowError):
+        except (ValueError, LookupError, OverflowError):
             pass
         return None
 
@@ -107,7 +107,7 @@ class Slot:
         """Whether every text is sure to be ASCII."""
         if self.filters:
             one, arguments = self.filters[-1]
-            return one.lossless and one.texts(arguments).isascii()
+            return one.is_exact and one.texts(arguments).isascii()
         return not isinstance(self.field, StrField) or self.field.charset.name == "portable"
 
     @property
@@ -116,8 +116,8 @@ class Slot:
         return self.field.type == "path" and not self.filters
 
     @cached_property
-    def _is_lossless(self) -> bool:
-        return all(one.lossless for one, _ in self.filters)
+    def _is_exact(self) -> bool:
+        return all(one.is_exact for one, _ in self.filters)
 
     def _is_fit(self, text: str) -> bool:
         try:
@@ -137,7 +137,7 @@ class Slot:
             for one, arguments in reversed(self.filters):
                 read = one.decode(read, *arguments)
             read = self.field.revive(read)
-        except ValueError:
+        except (ValueError, LookupError):
             read = None
         if read != value or type(read) is not type(value):
             raise self.field.misfit(value, f"`{names}` gives {shown(text)} for it, which reads back as {shown(read)}")

@@ -48,6 +48,14 @@ _CONSTANTS: dict[str, Any] = {
 }
 _CONTROL = re.compile(r"[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ufffd\U00010000-\U0010ffff]")
 """What YAML forbids, and the line breaks that only some of its versions know (NEL, LS, PS)."""
+_CURES = (
+    (r"\{[{%][^}]*\"", "inside double quotes write 'x', not \"x\""),
+    (r"any token: *\t", "indent with spaces, not with tabs"),
+    (r"unknown escape", "write it in single quotes, in which a backslash is one"),
+    (r":['\"]", "put a space after the colon"),
+    (r"mapping values are not allowed", "quote a text that has a colon in it"),
+)
+"""What usually cures a text that is not YAML, by the parser's words and the line."""
 _TRAILING = re.compile(r"(?:\s+#[^\n]*)*\s*\Z")
 _UNQUOTED = re.compile(r"\{\{[^{]|\{%")
 _FOLD = re.compile(r"[ \t]*\n\s*")
@@ -222,10 +230,13 @@ class _Reader:
         template = _UNQUOTED.search(self.text, line)
         before = self.text[line : template.start()] if template else ""
         value = max(before.rfind(": "), before.rfind("- ")) + 2
-        if template and value > 1 and "\n" not in before and before[value:].lstrip()[:1] not in {"'", '"', "#"}:
+        if template and value > 1 and "\n" not in before and not re.search("['\"#,]", before[value:]):
             self._unquoted(line + value + len(before[value:]) - len(before[value:].lstrip()))
         else:
-            self.report("invalid-yaml", error.problem or error.context or "not YAML", offset, offset + 1)
+            problem = error.problem or error.context or "not YAML"
+            written = self.text[max(line, offset - 100) : offset + 100].split("\n", 1)[0]
+            advice = next((text for pattern, text in _CURES if re.search(pattern, f"{problem}: {written}")), None)
+            self.report("invalid-yaml", problem, offset, offset + 1, advice)
 
     def _events(self) -> Iterator[yaml.Event]:
         yield from yaml.parse(self.text, Loader=_LOADER)

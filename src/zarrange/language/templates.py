@@ -33,7 +33,7 @@ ENVIRONMENT = jinja2.Environment(keep_trailing_newline=True, autoescape=False)  
 
 _COMPARABLE = ("str", "path", "int", "bool")
 _FORMS = "write `{{ field }}` or `{{ field | filter }}`"
-_TESTS = 'write `{% if field is defined %}…{% else %}…{% endif %}` or `{% if field == "literal" %}`'
+_TESTS = "write `{% if field is defined %}…{% else %}…{% endif %}` or `{% if field == 'literal' %}`"
 
 
 @frozen

@@ -13,6 +13,7 @@ import re
 import secrets
 import shutil
 import stat
+import time
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Literal
 
@@ -26,7 +27,9 @@ __all__ = [
     "check_array",
     "check_group",
     "check_no_node_inside",
+    "check_nothing_else",
     "check_way",
+    "is_consolidated",
     "leaving_no_folders",
     "node_type",
     "put_in",
@@ -45,6 +48,10 @@ _CHUNK = re.compile(r"c|\d+(?:\.\d+)*|c(?:\.\d+)+|.*\.partial")
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 TRASH = (".zarrange", "trash")
 STAGE = (".zarrange", "stage")
+ASIDE = "removed"
+PATIENCE = 100
+ATTEMPTS = 1_000
+"""How often a working folder is made again that another process has just cleaned up as empty."""
 
 
 def node_type(folder: str | int) -> NodeType | None:
@@ -70,10 +77,22 @@ def node_type(folder: str | int) -> NodeType | None:
 
 
 def zarr_format(folder: str) -> Literal[2, 3] | None:
-    """Return the zarr format of the node that a folder is, or `None` if it has no metadata."""
-    if _has(folder, "zarr.json"):
-        return 3
-    return 2 if any(_has(folder, name) for name in _OLD) else None
+    """Return the zarr format of a container: its own metadata's, else that of a node inside; `None` without any."""
+    if not _has(folder, "zarr.json") and not any(_has(folder, name) for name in _OLD):
+        if (inner := first_node(folder) if os.path.isdir(folder) else None) is None:
+            return None
+        folder = os.path.join(folder, inner)
+    return 3 if _has(folder, "zarr.json") else 2
+
+
+def is_consolidated(folder: str) -> bool:
+    """Return whether a group keeps a copy of the metadata of all that is below it."""
+    if _has(folder, ".zmetadata"):
+        return True
+    try:
+        return bool(json.loads(_read(folder, "zarr.json")).get("consolidated_metadata"))
+    except (FileNotFoundError, ValueError, AttributeError):
+        return False
 
 
 _OLD: dict[str, NodeType] = {".zarray": "array", ".zgroup": "group"}
@@ -153,16 +172,29 @@ def staging(root: str) -> Iterator[str]:
 
     What is left there in the end is deleted.
     """
-    stage = (*STAGE, secrets.token_hex(8))
     check_way(root, STAGE)
-    os.makedirs(os.path.join(root, *stage))
+    stage = os.path.join(root, *STAGE, secrets.token_hex(8))
+    for _ in range(ATTEMPTS):
+        # Another process may clean up the empty folders above in just this moment.
+        with suppress(FileNotFoundError):
+            os.makedirs(stage)
+            break
     try:
-        yield os.path.join(root, *stage, "new")
+        yield os.path.join(stage, "new")
     finally:
-        shutil.rmtree(os.path.join(root, *stage), ignore_errors=True)
+        _clear(stage)
         for length in range(len(STAGE), 0, -1):
             with suppress(OSError):
                 os.rmdir(os.path.join(root, *STAGE[:length]))
+
+
+def _clear(folder: str) -> None:
+    """Delete a folder that an interrupted writer's threads may still be writing into for a moment."""
+    for _ in range(PATIENCE):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not os.path.lexists(folder):
+            return
+        time.sleep(0.02)
 
 
 def put_in(made: str, path: str) -> None:
@@ -176,23 +208,42 @@ def put_in(made: str, path: str) -> None:
 
 
 def check_group(folder: int) -> None:
-    """Refuse a folder that is an array; damaged metadata go with the rest. Raises `NotInStoreError`."""
+    """Refuse a folder that is an array, or in which there is something but nothing of zarr's.
+
+    Damaged metadata go with the rest. Raises `NotInStoreError`.
+    """
     try:
         found = node_type(folder)
     except StoreError:
         return
     if found == "array":
         raise NotInStoreError("it is an array")
+    if found is None and os.listdir(folder) and first_node(folder) is None:
+        raise NotInStoreError("it has no metadata of zarr, and nothing in it has")
+
+
+def first_node(folder: str | int) -> str | None:
+    """Return the way to some zarr node below a folder, relative to it, or `None`. A symlink is not followed."""
+    where, base = (".", folder) if isinstance(folder, int) else (folder, None)
+    for place, _, files, _ in os.fwalk(where, dir_fd=base, onerror=_raise):
+        if not _NODE_METADATA.isdisjoint(files):
+            return os.path.relpath(place, where)
+    return None
 
 
 def check_array(folder: int) -> None:
     """Refuse a folder that is not an array, or that holds something else than the array. Raises `NotInStoreError`."""
     if node_type(folder) != "array":
         raise NotInStoreError("it is not an array")
+    check_nothing_else(folder)
+
+
+def check_nothing_else(folder: int) -> None:
+    """Refuse a folder that holds something else than chunks and metadata. Raises `NotInStoreError`."""
+    check_no_node_inside(folder)
     for name in sorted(os.listdir(folder)):
         if name not in METADATA and not _CHUNK.fullmatch(name):
             raise NotInStoreError(f"{name!r} in its folder is not part of the array; it would be lost with it")
-    check_no_node_inside(folder)
 
 
 def check_no_node_inside(folder: int) -> None:
@@ -230,22 +281,21 @@ def take_out(root: str, segments: Sequence[str], check: Callable[[int], None] | 
             raise NotInStoreError(f"{array!r} is an array, and what lies in it is part of it")
         if check is not None:
             check(_step(stack, folder, name, shown))
-        with _trash(stack, top) as trash:
-            aside = secrets.token_hex(8)
-            left = os.path.join(root, *TRASH, aside)
+        with _trash(stack, top) as (trash, own):
+            left = os.path.join(root, *TRASH, own, ASIDE)
             try:
-                os.rename(name, aside, src_dir_fd=folder, dst_dir_fd=trash)
+                os.rename(name, ASIDE, src_dir_fd=folder, dst_dir_fd=trash)
             except FileNotFoundError:
                 raise NotFoundError(errno.ENOENT, "nothing is there", shown) from None
-            after = os.stat(aside, dir_fd=trash, follow_symlinks=False)
+            after = os.stat(ASIDE, dir_fd=trash, follow_symlinks=False)
             if (after.st_dev, after.st_ino) != (before.st_dev, before.st_ino):
                 try:
-                    os.rename(aside, name, src_dir_fd=trash, dst_dir_fd=folder)
+                    os.rename(ASIDE, name, src_dir_fd=trash, dst_dir_fd=folder)
                 except OSError as error:
                     message = f"{shown!r} was replaced while it was being removed; what replaced it is in {left!r}"
                     raise LeftoverError(message) from error
                 raise NotInStoreError(f"{shown!r} was replaced while it was being removed; it is as it was")
-            _delete(trash, aside, left, is_folder=stat.S_ISDIR(before.st_mode))
+            _delete(trash, ASIDE, left, is_folder=stat.S_ISDIR(before.st_mode))
 
 
 def _delete(trash: int, name: str, shown: str, *, is_folder: bool) -> None:
@@ -259,19 +309,32 @@ def _delete(trash: int, name: str, shown: str, *, is_folder: bool) -> None:
 
 
 @contextmanager
-def _trash(stack: ExitStack, top: int) -> Iterator[int]:
-    """The folder for what is renamed aside; it is there only as long as it is needed."""
+def _trash(stack: ExitStack, top: int) -> Iterator[tuple[int, str]]:
+    """A folder of its own for what is renamed aside, with its name; it is there only as long as it is needed."""
+    names = (*TRASH, secrets.token_hex(8))
     folders = [top]
     try:
-        for name in TRASH:
-            with suppress(FileExistsError):
-                os.mkdir(name, dir_fd=folders[-1])
-            folders.append(_step(stack, folders[-1], name, "/".join(TRASH)))
-        yield folders[-1]
+        folders += _made_folders(stack, top, names)
+        yield folders[-1], names[-1]
     finally:
-        for name, folder in reversed(list(zip(TRASH, folders, strict=False))):
-            with suppress(OSError):  # somebody else's left-over, or already gone
+        for name, folder in reversed(list(zip(names, folders, strict=False))):
+            with suppress(OSError):  # a left-over, or somebody else's
                 os.rmdir(name, dir_fd=folder)
+
+
+def _made_folders(stack: ExitStack, top: int, names: Sequence[str]) -> list[int]:
+    """Make and open folders inside each other, while other processes may clean up the empty ones."""
+    for _ in range(ATTEMPTS):
+        folders = [top]
+        try:
+            for name in names:
+                with suppress(FileExistsError):
+                    os.mkdir(name, dir_fd=folders[-1])
+                folders.append(_step(stack, folders[-1], name, "/".join(names)))
+        except FileNotFoundError:
+            continue
+        return folders[1:]
+    raise StoreError(f"{'/'.join(names)!r} disappears whenever it is made")
 
 
 def _status(folder: int, name: str, shown: str) -> os.stat_result:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import warnings
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from attrs import evolve
@@ -20,6 +21,7 @@ from zarrange.stores.local import (
     check_array,
     check_group,
     check_way,
+    is_consolidated,
     leaving_no_folders,
     node_type,
     put_in,
@@ -55,6 +57,8 @@ class Store:
             raise ValueError("a store's root is a local folder; URLs are not supported")
         if not written:
             raise ValueError("a store's root is empty; for the working directory, write `.`")
+        if os.path.exists(written) and not os.path.isdir(written):
+            raise ValueError(f"the store's root {written!r} is a file, not a folder")
         self.root = os.path.abspath(os.path.expanduser(written))
         self._prefix = self.root.rstrip("/") + "/"
         self.layout = layout if isinstance(layout, Layout) else Layout.load(layout)
@@ -83,7 +87,8 @@ class Store:
         as a `zarr.Array`; the groups above it, up to its container, are made where they are missing. A group or a
         container is returned as a `zarr.Group`, a file as a binary file object. An array that is given its `data`
         appears with all of them or not at all. A container that exists keeps its zarr format. Raises
-        `AlreadyExistsError` where something is there: nothing is ever overwritten, and what fails leaves no trace.
+        `AlreadyExistsError` where something is there: nothing is ever overwritten, and what fails leaves no trace (but
+        a file is the caller's as soon as it is open).
         """
         identifier, kind = self._resolve(artifact)
         segments = self._segments(identifier)
@@ -104,7 +109,9 @@ class Store:
             import zarr
 
             path = identifier.dataset if isinstance(identifier, GroupIdentifier) else None
-            return zarr.create_group(identifier.container, path=path, **options)
+            group = zarr.create_group(identifier.container, path=path, **options)
+        self._consolidate(identifier)
+        return group
 
     def _create_array(self, identifier: ArrayIdentifier, options: dict[str, Any]) -> Any:
         """Make an array aside, with its data if there are any, and then bring it to its place: whole or not at all."""
@@ -115,6 +122,7 @@ class Store:
             above = identifier.dataset.rpartition("/")[0]
             zarr.open_group(identifier.container, path=above or None, mode="a", zarr_format=options["zarr_format"])
             put_in(stage, identifier.path)
+        self._consolidate(identifier)
         return zarr.open_array(identifier.container, path=identifier.dataset, mode="r+")
 
     def open(self, artifact: Artifact, mode: Literal["r", "r+"] = "r") -> Any:
@@ -149,9 +157,12 @@ class Store:
         A container or a group goes with all that is in it, and only if `recursive` says so. The artifact is out of
         sight at once; whoever holds it open may lose what they are reading. Raises `NotFoundError`; `NotInStoreError`
         for what is not of this store, lies behind a symlink, is not what the identifier says, or holds something else;
+        `AmbiguousPathError` for a key whose path has other readings (an identifier says which place is meant);
         `LeftoverError` where it is out of sight but could not be deleted.
         """
         identifier, kind = self._resolve(artifact)
+        if isinstance(artifact, Key):
+            self.layout.match(self._relative(identifier))  # raises where the place may hold another key's artifact
         is_array = isinstance(identifier, ArrayIdentifier)
         if not recursive and not is_array and not isinstance(identifier, FileIdentifier):
             raise NotInStoreError(
@@ -168,6 +179,25 @@ class Store:
             raise
         except StoreError as error:
             raise StoreError(f"cannot remove {identifier.path!r}: {error}") from error
+        self._consolidate(identifier)
+
+    def _consolidate(self, identifier: Identifier) -> None:
+        """Bring the groups above an artifact up to date that keep a copy of the metadata below them.
+
+        zarr would not show a new array, and read a removed one as zeros.
+        """
+        if not isinstance(identifier, ArrayIdentifier | GroupIdentifier):
+            return
+        steps = identifier.dataset.split("/")
+        for length in range(len(steps)):
+            path = "/".join(steps[:length])
+            if is_consolidated(os.path.join(identifier.container, path)):
+                import zarr
+
+                with warnings.catch_warnings():
+                    # That format 3 does not know this yet was said to whoever consolidated the group first.
+                    warnings.simplefilter("ignore", zarr.errors.ZarrUserWarning)
+                    zarr.consolidate_metadata(identifier.container, path=path or None)
 
     # --- identifiers and paths ---------------------------------------------------------------------------------------
 
@@ -189,6 +219,8 @@ class Store:
 
     def _relative(self, identifier: Identifier) -> Identifier:
         """Return an identifier relative to the root. Raises `NotInStoreError`."""
+        if not isinstance(identifier, ArrayIdentifier | ContainerIdentifier | FileIdentifier | GroupIdentifier):
+            raise TypeError(f"expected an identifier, got {type(identifier).__name__}")
         place = identifier.path if isinstance(identifier, FileIdentifier) else identifier.container
         inner = place.removeprefix(self._prefix)
         if inner == place or not inner:
