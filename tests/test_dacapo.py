@@ -12,6 +12,7 @@ import runpy
 import shutil
 import subprocess
 import sys
+import warnings
 from contextlib import suppress
 from pathlib import Path
 
@@ -649,6 +650,34 @@ class TestRemove:
         before = take_snapshot(basedir)
         with pytest.raises(ValueError, match="'deep/a' inside is another zarr node"):
             full.remove(container.array_identifier("plain"))
+        assert take_snapshot(basedir) == before
+
+    def test_consolidated(self, full, basedir):
+        """An array of a container with consolidated metadata is refused: it would be listed on, and read as zeros."""
+        one = full.best_validation_array("r1", "fg__dice")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            zarr.consolidate_metadata(os.fspath(one.container))
+        before = take_snapshot(basedir)
+        with pytest.raises(ValueError, match="consolidated metadata, which would still list it"):
+            full.remove(one)
+        assert take_snapshot(basedir) == before
+
+    def test_not_an_array_identifier(self, full, basedir):
+        """A container is no array, and is not removed."""
+        before = take_snapshot(basedir)
+        with pytest.raises(TypeError, match="expected a LocalArrayIdentifier, got LocalContainerIdentifier"):
+            full.remove(full.validation_container("r1"))
+        assert take_snapshot(basedir) == before
+
+    def test_plain_folder_with_other_things(self, full, basedir):
+        """A folder without metadata that holds something else than chunks is refused."""
+        container = full.validation_container("r1")
+        (container.container / "notes").mkdir()
+        (container.container / "notes" / "readme.txt").write_text("mine")
+        before = take_snapshot(basedir)
+        with pytest.raises(ValueError, match=r"'readme\.txt' in its folder"):
+            full.remove(container.array_identifier("notes"))
         assert take_snapshot(basedir) == before
 
     def test_foreign_file(self, full, basedir):

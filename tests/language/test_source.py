@@ -132,6 +132,26 @@ class TestScalars:
         assert parse(f"a: {written}\n", "f.yaml").data == {"a": written}
 
 
+class TestCures:
+    """What is not YAML comes with the usual cure."""
+
+    @pytest.mark.parametrize(
+        ("text", "help_"),
+        [
+            ('path: "{% if a == "x" %}"', "inside double quotes write 'x', not \"x\""),
+            ("a:\n\tb: 1", "indent with spaces, not with tabs"),
+            ('pattern: "\\d+"', "write it in single quotes, in which a backslash is one"),
+            ('{a: b, path:"deep/{{ p }}"}', "put a space after the colon"),
+            ("doc: a: b", "quote a text that has a colon in it"),
+        ],
+    )
+    def test_help(self, text, help_):
+        """The help says what to write."""
+        with pytest.raises(LayoutError) as caught:
+            parse(text, "f.yaml")
+        assert [one.help for one in caught.value.diagnostics] == [help_]
+
+
 class TestRefused:
     """Anchors, aliases, tags, merge keys, second documents and duplicate keys are refused, each with its position."""
 
