@@ -24,6 +24,7 @@ from zarrange.stores.local import (
     put_in,
     staging,
     take_out,
+    zarr_format,
 )
 
 ARRAY = {"zarr_format": 3, "node_type": "array"}
@@ -614,3 +615,79 @@ class TestRace:
                 race.attempt(remove_clumsily, parent)
                 attempts += 1
         assert snapshot(race.outside) != outside
+
+
+class TestReplaced:
+    """What takes the place of an artifact between the check and the renaming is not removed in its stead."""
+
+    @pytest.mark.parametrize("made_of", ["folder", "file", "symlink"])
+    def test_it_is_put_back(self, root, tmp_path, snapshot, made_of):
+        """What was checked is not what was renamed: it is put back, and nothing is deleted."""
+        write_node(root / "box" / "a", ARRAY)
+        write_node(tmp_path / "outside", ARRAY, **{"0": "chunk"})
+
+        def replace(_):
+            os.rename(root / "box" / "a", root / "box" / "b")
+            if made_of == "folder":
+                write_node(root / "box" / "a", ARRAY, **{"0": "theirs"})
+            elif made_of == "file":
+                (root / "box" / "a").write_text("theirs")
+            else:
+                (root / "box" / "a").symlink_to(tmp_path / "outside")
+            replace.left = snapshot(tmp_path)
+
+        with pytest.raises(NotInStoreError, match="was replaced while it was being removed; it is as it was"):
+            take_out(str(root), ["box", "a"], replace)
+        assert snapshot(tmp_path) == replace.left
+
+
+SWAP = """
+import os, sys
+from zarrange.errors import StoreError
+from zarrange.stores.local import check_array, take_out
+
+root, outside, at = sys.argv[1], sys.argv[2], int(sys.argv[3])
+way = os.path.join(root, *"run/box/a".split("/")[:at])
+outside = os.path.join(outside, *"run/box/a".split("/")[:at])
+swapped = []
+
+def swap(event, arguments):
+    # Between the look at a folder and its opening, a symlink takes its place.
+    if event == "open" and arguments[0] == os.path.basename(way) and not swapped:
+        swapped.append(way)
+        os.rename(way, way + ".aside")
+        os.symlink(outside, way)
+
+sys.addaudithook(swap)
+try:
+    take_out(root, ["run", "box", "a"], check_array)
+except StoreError as error:
+    print(bool(swapped), error)
+else:
+    print(bool(swapped), "removed")
+"""
+
+
+class TestSwapped:
+    @pytest.mark.parametrize("at", [1, 2, 3])
+    def test_just_before_it_is_opened(self, root, tmp_path, snapshot, at):
+        """A symlink that takes the place of a folder after the look at it, and before its opening, is not followed."""
+        write_node(root / "run" / "box" / "a", ARRAY)
+        write_node(tmp_path / "outside" / "run" / "box" / "a", ARRAY, **{"0": "chunk"})
+        outside = snapshot(tmp_path / "outside")
+        command = [sys.executable, "-c", SWAP, root, tmp_path / "outside", str(at)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert done.stdout.startswith("True ")
+        assert "is a symlink, or not a folder" in done.stdout
+        assert snapshot(tmp_path / "outside") == outside
+
+
+@pytest.mark.parametrize(
+    ("names", "wanted"),
+    [([".zarray"], 2), ([".zgroup"], 2), (["zarr.json"], 3), (["zarr.json", ".zgroup"], 3), ([], None)],
+)
+def test_the_format_of_a_node(tmp_path, names, wanted):
+    """The format of a node is told by its metadata, an array's as well as a group's."""
+    for name in names:
+        (tmp_path / name).write_text("{}")
+    assert zarr_format(str(tmp_path)) == wanted

@@ -976,3 +976,34 @@ class TestFormats:
         created = store.create(where, data=np.zeros(3))
         assert created.metadata.zarr_format == 2
         assert os.path.exists(f"{where.container}/images/1/old/.zarray")
+
+
+CREATE = """
+import os, sys
+from zarrange import Layout, Store
+from zarrange.errors import AlreadyExistsError
+
+store = Store(sys.argv[1], Layout.parse("zarrange: 1\\nfields: {a: {type: str}}\\nfiles: {k: {path: 'f/{{ a }}'}}\\n"))
+where = store.identifier("k", a="x")
+done = []
+
+def faster(event, arguments):
+    if event == "open" and arguments[0] == where.path and not done:
+        done.append(1)
+        with open(where.path, "w") as file:
+            file.write("theirs")
+
+sys.addaudithook(faster)
+try:
+    store.create(where).close()
+except FileExistsError as error:
+    print(bool(done), isinstance(error, AlreadyExistsError), open(where.path).read())
+else:
+    print(bool(done), "overwritten", repr(open(where.path).read()))
+"""
+
+
+def test_a_file_that_somebody_made_just_before(tmp_path):
+    """A file that appears after the look and before the opening is not overwritten; the error is our own."""
+    done = subprocess.run([sys.executable, "-c", CREATE, tmp_path], capture_output=True, text=True, check=True)
+    assert done.stdout == "True True theirs\n"

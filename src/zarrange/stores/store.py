@@ -99,7 +99,10 @@ class Store:
                 raise TypeError(f"a file takes no options, but {', '.join(options)} given")
             with leaving_no_folders(self.root, segments[:-1]):
                 os.makedirs(os.path.dirname(identifier.path), exist_ok=True)
-                return open(identifier.path, "xb")
+                try:
+                    return open(identifier.path, "xb")
+                except FileExistsError:
+                    raise AlreadyExistsError(errno.EEXIST, "something is there already", identifier.path) from None
         if refused := options.keys() & {"store", "name", "path", "overwrite", "zarr_format"}:
             raise TypeError(f"{', '.join(sorted(refused))} cannot be given: the layout decides where and how")
         options["zarr_format"] = _format(identifier.container, kind.zarr_format)
