@@ -70,3 +70,23 @@ class TestRules:
         """A rule says what it does, why that is bad, and shows an example and what to use instead."""
         headings = re.findall(r"^    ## (.*)$", rule.__doc__, re.MULTILINE)
         assert headings == ["What it does", "Why is this bad?", "Example", "Use instead"]
+
+
+def test_findings_are_in_the_order_of_the_file():
+    """Findings come in the order of the file, not of the sorts of kinds."""
+    text = (
+        "zarrange: 1\nfields: {a: {type: str}}\n"
+        "files: {f: {path: '{{ a }}', examples: [{values: {a: x}, path: y}]}}\n"
+        "containers: {c: {path: '{{ a }}.zarr', examples: [{values: {a: x}, path: y}]}}\n"
+    )
+    assert [one.span.line for one in Layout.parse(text).check()] == [3, 4]
+
+
+def test_null_is_no_value():
+    """An example may say `null` for what is not given."""
+    text = (
+        "zarrange: 1\nfields: {a: {type: str}, b: {type: str}}\n"
+        "files: {f: {path: '{{ a }}{% if b is defined %}/{{ b }}{% endif %}', "
+        "examples: [{values: {a: x, b: null}, path: x}]}}\n"
+    )
+    assert Layout.parse(text).check() == ()

@@ -15,8 +15,11 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings, strategies as st
 
-from zarrange import Key, Layout
-from zarrange.errors import FieldError, LayoutError
+from zarrange import Key, Layout, LayoutError
+from zarrange.errors import FieldError
+from zarrange.language.declarations import make_field
+from zarrange.language.fields import FieldSpec, Misfit
+from zarrange.language.patterns import Language
 
 
 class Name(str):
@@ -795,3 +798,40 @@ class TestDeclarations:
             layout("{type: str, min: 1, pattern: (, exclude: [ok, '*'], max_length: 0, choices: []}", "a")
         rules = [one.rule for one in caught.value.diagnostics]
         assert rules == ["unknown-key", "invalid-pattern", "invalid-pattern", "wrong-type", "invalid-choice"]
+
+
+@pytest.mark.parametrize("text", ["\ud800", "a\udfffb"])
+def test_half_of_a_pair_is_no_text(text):
+    """Both halves of a surrogate pair are refused by the charset itself, before any filter sees them."""
+    field, _ = make_field("x", FieldSpec("str", charset="text"))
+    with pytest.raises(Misfit, match="half of a surrogate pair"):
+        field.accept(text)
+
+
+@pytest.mark.parametrize("charset", ["portable", "unicode"])
+@pytest.mark.parametrize("text", ["zarr.json", "a/zarr.json", "zarr.json/a", "a/b./c", "a/con/b", "con.x"])
+def test_the_language_of_a_path_leaves_reserved_segments_out(charset, text):
+    """What a path field excludes is no text of its language either, in whatever segment it stands."""
+    field, _ = make_field("x", FieldSpec("path", charset=charset))
+    with_zarr = charset == "portable" or "zarr.json" in text
+    assert Language(field.include, field.exclude).fullmatch(text) is not with_zarr
+
+
+def test_patterns_that_are_too_large_together():
+    """Patterns that are fine one by one, but not together, are one error at the field."""
+    text = (
+        "zarrange: 1\nfields: {x: {type: str, exclude: ['[a-z]{300}', '[0-9]{300}']}}\nfiles: {k: {path: '{{ x }}'}}\n"
+    )
+    with pytest.raises(LayoutError) as caught:
+        Layout.parse(text)
+    (one,) = caught.value.diagnostics
+    assert (one.rule, one.message, one.span.line) == ("invalid-pattern", "the pattern is too large", 2)
+
+
+def test_the_fault_of_a_pattern_is_underlined_whole():
+    """The span of an irregular part has its full length."""
+    text = "zarrange: 1\nfields: {x: {type: str, pattern: 'a(?=b)c'}}\n"
+    with pytest.raises(LayoutError) as caught:
+        Layout.parse(text)
+    (one,) = caught.value.diagnostics
+    assert one.span.text[one.span.column - 1 : one.span.end_column - 1] == "(?="

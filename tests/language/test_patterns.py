@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import string
 import warnings
 
 import pytest
@@ -372,3 +373,35 @@ class TestSteps:
             "7a",
             "input",
         ]
+
+
+@pytest.mark.parametrize(
+    "pattern", ["[a-zb]", "[ba-z]", "[^a-zb]", "[^ba-z]", "[a-mk-z]", r"[\w_]", r"[^\wa]", "[a-za-c]"]
+)
+def test_ranges_that_overlap(pattern):
+    """A class means the same whether its ranges overlap or not."""
+    language = Language([pattern])
+    for character in string.printable:
+        assert language.fullmatch(character) == bool(re.fullmatch(pattern, character)), character
+
+
+def test_many_patterns_do_not_mix():
+    """The classes of one pattern are never taken for those of another."""
+    letters = string.ascii_lowercase
+    for _ in range(20):
+        language = Language(["[a-z]"], [f"[{one}{one.upper()}]" for one in letters[:-1]])
+        assert [one for one in letters if language.fullmatch(one)] == ["z"]
+
+
+def test_states_that_can_be_reached_are_bounded():
+    """What was determinised and then dropped is not held by the edges of what is kept."""
+    language = Language(["(?:a|b)*a(?:a|b){60}"])
+    bits = format(7**5_000 % 2**10_000, "010000b")
+    language.fullmatch(bits.replace("0", "a").replace("1", "b"))
+    seen, waiting = {id(language.start)}, [language.start]
+    while waiting:
+        for state in waiting.pop().edges.values():
+            if state is not None and id(state) not in seen:
+                seen.add(id(state))
+                waiting.append(state)
+    assert len(seen) <= MAX_KEPT_STATES + 1
