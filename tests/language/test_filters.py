@@ -570,5 +570,40 @@ class TestCustom:
         assert path == value[::-1]
         assert REVERSED.match(path) == Key("k", {"x": value})
 
+    @pytest.mark.parametrize("error", [ValueError, KeyError, IndexError, OverflowError])
+    def test_decode_refuses(self, error):
+        """Whatever a filter's `decode` raises for a text that it does not know, that text is of no kind."""
+
+        def decode(_):
+            raise error
+
+        assert layout("{type: str}", "{{ x | f }}", Filter("f", str, decode)).match("a") is None
+
+    def test_output_that_combines_with_its_neighbor(self):
+        """A filter's output that combines with the text before it is refused, whatever pattern it promises."""
+        acute = Filter("acute", lambda text: f"\u0301{text}", lambda text: text[1:])
+        assert "characters combine" in refusal(layout("{type: str}", "e{{ x | acute }}", acute), "v")
+
+    def test_behind_pad(self):
+        """A filter behind `pad` gets the padded text, both ways."""
+        turned = Filter("turned", lambda text: text[::-1], lambda text: text[::-1])
+        made = layout("{type: int, min: -9}", "{{ x | pad(4) | turned }}", turned)
+        assert made.render("k", x=12).path == "2100"
+        assert made.match("2100") == Key("k", {"x": 12})
+        assert made.match("21") is None
+
+    def test_lossy_before_a_built_in_one(self):
+        """A lossy filter is found out though a built-in one stands behind it, and no path of it is read."""
+        made = layout("{type: str}", "{{ x | lower | quote }}", Filter("lower", str.lower, str))
+        assert made.render("k", x="a").path == "a"
+        assert "reads back as 'a'" in refusal(made, "A")
+        odd = layout("{type: str}", "{{ x | lower | quote }}", Filter("lower", str, str.lower))
+        assert odd.match("A") is None
+
+    def test_an_equal_value_of_another_type(self):
+        """What reads back as an equal value of another type is refused."""
+        made = layout("{type: int}", "{{ x | loose }}", Filter("loose", str, float, {"int"}, "[0-9]+"))
+        assert "which reads back as 7.0" in refusal(made, 7)
+
 
 REVERSED = layout("{type: str}", "{{ x | reverse }}", Filter("reverse", reverse, reverse))

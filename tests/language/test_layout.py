@@ -10,7 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zarrange import ArrayIdentifier, ContainerIdentifier, FileIdentifier, GroupIdentifier, Key, Layout, LayoutError
+from zarrange import (
+    ArrayIdentifier,
+    ContainerIdentifier,
+    FileIdentifier,
+    Filter,
+    GroupIdentifier,
+    Key,
+    Layout,
+    LayoutError,
+)
 from zarrange.errors import AmbiguousPathError, FieldError, UnknownKindError
 
 TEXT = """\
@@ -103,6 +112,48 @@ class TestRender:
 
         with pytest.raises(ZeroDivisionError):
             layout.render("flat", run="a", iteration=Broken())
+
+    def test_none_is_no_value_of_a_key(self):
+        """`key` takes `None` as not given, as `render` does."""
+        made = Layout.load("dacapo")
+        assert made.key("validation_raw", run="r", index=None) == made.key("validation_raw", run="r")
+
+    def test_unicode_choices(self):
+        """What is none of the choices is refused in every charset."""
+        field = "{type: str, charset: unicode, choices: [a b, é]}"
+        text = f"zarrange: 1\nfields: {{a: {field}}}\nfiles: {{k: {{path: '{{{{ a }}}}'}}}}\n"
+        made = Layout.parse(text)
+        assert made.render("k", a="a b").path == "a b"
+        with pytest.raises(FieldError, match="it takes one of 'a b', 'é'"):
+            made.render("k", a="zzz")
+
+    def test_a_reserved_segment_anywhere_in_a_path(self):
+        """A file of zarr's own is no segment of a path field, wherever it stands."""
+        made = Layout.parse(SEAM)
+        for one in ("zarr.json/a", "a/zarr.json/b", "a/zarr.json"):
+            with pytest.raises(FieldError, match="reserved name"):
+                made.render("deep", p=one)
+            assert made.match(f"{one}/x") is None
+
+    def test_a_dataset_is_measured_too(self):
+        """An overlong segment behind the container is refused."""
+        with pytest.raises(FieldError, match="it has 256 bytes"):
+            Layout.parse(SEAM).render("inside", c="r", a="x" * 256)
+
+    @pytest.mark.parametrize("value", ["é" * 128, "日" * 86])
+    def test_a_segment_is_measured_in_bytes(self, value):
+        """A segment of more than 255 bytes is refused, though it has fewer characters, and no path has it."""
+        made = Layout.parse(SEAM)
+        with pytest.raises(FieldError, match="more than the 255 of a file name"):
+            made.render("inside", c="r", a=value)
+        assert made.match(f"r.zarr/r/{value}") is None
+
+    def test_what_combines_at_a_seam_is_refused_both_ways(self):
+        """Two values that combine where they meet are no path, however short, and such a path has no key."""
+        made = Layout.parse(SEAM)
+        with pytest.raises(FieldError, match="where two values meet, characters combine"):
+            made.render("seam", a="e", b="\u0301")
+        assert made.match("e\u0301") is None
 
 
 class TestMatch:
@@ -206,6 +257,18 @@ class TestTheLayoutItself:
                 Layout.parse(f"zarrange: 1\nfields:\n  {name!r}: {{type: str}}\nfiles: {{x: {{path: a}}}}\n")
             assert [one.rule for one in caught.value.diagnostics] == ["invalid-name"]
 
+    def test_bounds_may_be_equal(self):
+        """A field whose bounds are equal has one value."""
+        text = "zarrange: 1\nfields: {n: {type: int, min: 3, max: 3}}\nfiles: {k: {path: '{{ n }}'}}\n"
+        assert Layout.parse(text).match("3") is not None
+
+    def test_filters_are_part_of_a_layout(self):
+        """Layouts of one text with different filters differ."""
+        text = "zarrange: 1\nfields: {a: {type: str}}\nfiles: {k: {path: '{{ a | f }}'}}\n"
+        one = Layout.parse(text, filters=[Filter("f", str.upper, str.lower)])
+        other = Layout.parse(text, filters=[Filter("f", str.lower, str.upper)])
+        assert one != other
+
 
 class TestLoad:
     def test_a_shipped_layout_by_its_name(self):
@@ -298,3 +361,26 @@ class TestLoad:
             return deep(levels - 1) if levels else Layout.parse(TEXT).name
 
         assert deep(sys.getrecursionlimit() // 3) == "small"
+
+    @pytest.mark.parametrize("count", [100, 101, 1000])
+    def test_many_findings_are_cut(self, count):
+        """A hundred findings are given, and one that says that there may be more."""
+        fields = "".join(f"  f{at}: {{type: nonsense}}\n" for at in range(count))
+        with pytest.raises(LayoutError) as caught:
+            Layout.parse(f"zarrange: 1\nfields:\n{fields}")
+        rules = [one.rule for one in caught.value.diagnostics]
+        assert rules.count("wrong-type") == 100
+        assert rules.count("too-many-findings") == 1
+
+
+SEAM = """\
+zarrange: 1
+fields:
+  a: {type: str, charset: unicode}
+  b: {type: str, charset: unicode}
+  p: {type: path, charset: unicode}
+  c: {type: str}
+containers: {box: {path: "{{ c }}.zarr"}}
+arrays: {inside: {container: box, path: "{{ c }}/{{ a }}"}}
+files: {seam: {path: "{{ a }}{{ b }}"}, deep: {path: "{{ p }}/x"}, chosen: {path: "{{ c }}-{{ c }}/y"}}
+"""

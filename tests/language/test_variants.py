@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from zarrange import Layout, LayoutError
+from zarrange import Key, Layout, LayoutError
+from zarrange.errors import FieldError
 
 FIELDS = """\
 zarrange: 1
@@ -123,6 +124,46 @@ class TestUnfolding:
         with pytest.raises(ValueError, match="k: field `b` is missing"):
             layout.render("k", a="1")
 
+    @pytest.mark.parametrize("tail", ["", "-{{ b }}"])
+    def test_a_value_must_agree_with_its_branch(self, tail):
+        """A value that is written in a branch for another value does not match."""
+        made = layout_of('{% if a == "x" %}1-{{ a }}{% else %}2-{{ a }}{% endif %}' + tail)
+        end = tail and "-q"
+        assert made.match(f"1-x{end}").values["a"] == "x"
+        assert made.match(f"1-y{end}") is made.match(f"2-x{end}") is None
+
+    def test_a_long_chain(self):
+        """Each `elif` has its own branch."""
+        path = '{% if a == "x" %}1{% elif a == "y" %}2{% elif a == "z" %}3{% else %}4-{{ a }}{% endif %}'
+        made = layout_of(path)
+        assert [made.render("k", a=one).path for one in ("x", "y", "z", "w")] == ["1", "2", "3", "4-w"]
+
+    def test_a_known_value_settles_other_comparisons(self):
+        """Where a field is known to equal one literal, a comparison with another does not hold."""
+        made = layout_of('{% if a == "x" %}{% if a == "y" %}A{% else %}B{% endif %}{% else %}C-{{ a }}{% endif %}')
+        assert made.render("k", a="x").path == "B"
+        assert made.match("B") == Key("k", {"a": "x"})
+        assert made.match("A") is None
+
+    def test_a_missing_value_is_never_compared(self):
+        """A comparison where the field is absent makes no variant: rendering it would raise."""
+        made = layout_of(
+            '{% if a is defined %}a/{{ a }}{% else %}{% if a == "x" %}y{% else %}z/{{ a }}{% endif %}{% endif %}'
+        )
+        assert made.kinds["k"].optional == frozenset()
+        assert made.match("y") is None
+
+    def test_a_value_for_which_rendering_would_raise_has_no_variant(self):
+        """Where one outcome of a comparison needs a field that is absent, its value is refused."""
+        made = layout_of(
+            "{% if a is defined %}{{ a }}/{{ b }}{% else %}"
+            '{% if b == "x" %}{{ a }}{% else %}{{ b }}{% endif %}{% endif %}'
+        )
+        assert made.render("k", b="y").path == "y"
+        with pytest.raises(FieldError, match="field `a` is missing"):
+            made.render("k", b="x")
+        assert made.match("x") is None
+
 
 class TestChecks:
     @pytest.mark.parametrize(
@@ -199,3 +240,25 @@ class TestChecks:
         path = "x" + "".join(f"{{% if f{at} is defined %}}-{{{{ f{at} }}}}{{% endif %}}" for at in range(40))
         with pytest.raises(LayoutError, match="the template has too many conditions"):
             Layout.parse(f"zarrange: 1\nfields:\n{fields}files: {{k: {{path: '{path}'}}}}")
+
+    @pytest.mark.parametrize(("literals", "fits"), [(16, True), (17, False)])
+    def test_conditions_on_one_field_are_counted(self, literals, fits):
+        """Sixteen different conditions are as many as a template may have."""
+        path = "".join(f'{{% {"elif" if at else "if"} a == "v{at}" %}}{at}' for at in range(literals))
+        path += "{% else %}other-{{ a }}{% endif %}"
+        if fits:
+            assert layout_of(path).render("k", a="v15").path == "15"
+        else:
+            assert diagnostics(path)[0][2] == "the template has too many conditions"
+
+    def test_a_fault_of_several_variants_is_said_once(self):
+        """What is wrong with a piece that all variants share is one finding."""
+        assert len(diagnostics("{% if a is defined %}{{ a }}{% endif %}x/../y")) == 1
+
+    def test_an_empty_segment_stands_at_its_slash(self):
+        """Of several pieces with slashes, the one at the empty segment is marked."""
+        assert diagnostics("x/{{ a }}//y") == [("unsafe-segment", 9, "the path has an empty segment")]
+
+
+def layout_of(path):
+    return Layout.parse(f"{FIELDS}files: {{k: {{path: '{path}'}}}}")
