@@ -15,9 +15,10 @@ from attrs import field, frozen
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Diagnostic", "Findings", "Severity", "Span", "TooManyFindings", "shown", "similar"]
+__all__ = ["Diagnostic", "Label", "Severity", "Span", "shown", "similar"]
 
 MAX_FINDINGS = 100
+"""Nobody reads more about one file."""
 MAX_COMPARED = 40
 MAX_LISTED = 20
 
@@ -48,34 +49,31 @@ class Span:
 
 
 @frozen
+class Label:
+    """Another place that a finding is about, and what is there in a few words."""
+
+    span: Span
+    text: str
+
+
+@frozen
 class Diagnostic:
-    """One finding: the rule that it breaks, one sentence without advice, where, and what would fit instead."""
+    """One finding: the rule that it breaks, one sentence without advice, where, and what would fit instead.
+
+    `labels` are other places that it is about, `info` has facts that prove it, such as a counter-example, one a line.
+    """
 
     rule: str
     message: str
     span: Span
     help: str | None = None
     severity: Severity = Severity.ERROR
+    labels: tuple[Label, ...] = ()
+    info: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         advice = f" (help: {self.help})" if self.help else ""
         return f"{self.span}: {self.severity.value}[{self.rule}]: {self.message}{advice}"
-
-
-class TooManyFindings(Exception):  # noqa: N818 - ends a search for findings; it is no error of the caller
-    """There are as many findings as anybody would read."""
-
-
-class Findings(list[Diagnostic]):
-    """The findings of one file, as far as anybody would read them: `report` stops whoever looks for more."""
-
-    def report(self, finding: Diagnostic) -> None:
-        """Add a finding. Raises `TooManyFindings` when there are enough."""
-        self.append(finding)
-        if len(self) >= MAX_FINDINGS:
-            message = f"there may be more findings than these {MAX_FINDINGS}"
-            self.append(Diagnostic("too-many-findings", message, finding.span))
-            raise TooManyFindings
 
 
 def shown(value: object, length: int = 80) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import field, frozen
 
 from zarrange.diagnostics import Diagnostic, Span, shown, similar
+from zarrange.language import faults
 from zarrange.language.declarations import make_field
 from zarrange.language.document import AllowSpec, Document, Located, structure_document
 from zarrange.language.kinds import Example, Kind, Sort
@@ -20,6 +21,7 @@ from zarrange.language.variants import TooManyVariants, check_variants, unfold
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from zarrange.language.faults import Fault
     from zarrange.language.fields import Field
     from zarrange.language.filters import Filter
     from zarrange.language.source import KeyPath
@@ -79,7 +81,9 @@ class _Assembler:
     def assemble(self) -> Assembly:
         if self.document.zarrange != FORMAT:
             message = f"version {shown(self.document.zarrange)} of the format is not known"
-            self._fault("unsupported-version", message, self.located.span(("zarrange",)), f"write `zarrange: {FORMAT}`")
+            self._fault(
+                faults.unsupported_version, message, self.located.span(("zarrange",)), f"write `zarrange: {FORMAT}`"
+            )
         self._make_fields()
         names = self._names()
         for name in self.document.fragments:
@@ -89,8 +93,8 @@ class _Assembler:
         self._check_allow()
         return Assembly(self.document.name, self.document.doc, self.fields, kinds, self.document.allow)
 
-    def _fault(self, rule: str, message: str, span: Span, advice: str | None = None) -> None:
-        self.report(Diagnostic(rule, message, span, advice))
+    def _fault(self, fault: Fault, message: str, span: Span, advice: str | None = None) -> None:
+        self.report(fault(message, span, advice))
 
     def _check_name(self, section: str, name: str, what: str) -> bool:
         is_word = keyword.iskeyword(name) or name in {"none", "true", "false"}  # Jinja2 spells them so as well
@@ -98,7 +102,7 @@ class _Assembler:
             return True
         message = f"`{name}` is no name for a {what}"
         advice = "use letters, digits and _, a letter first, and no word of Python's own"
-        self._fault("invalid-name", message, self.located.key_span((section, name)), advice)
+        self._fault(faults.invalid_name, message, self.located.key_span((section, name)), advice)
         return False
 
     # --- fields and fragments ----------------------------------------------------------------------------------------
@@ -109,13 +113,15 @@ class _Assembler:
                 continue
             if name in self.document.fragments:
                 message = f"`{name}` is a field and a fragment"
-                self._fault("invalid-name", message, self.located.key_span(("fragments", name)), "rename one of them")
-            made, faults = make_field(name, spec)
-            for fault in faults:
+                self._fault(
+                    faults.invalid_name, message, self.located.key_span(("fragments", name)), "rename one of them"
+                )
+            made, wrong = make_field(name, spec)
+            for fault in wrong:
                 path = ("fields", name, *fault.path)
-                at = self.located.key_span(path) if fault.rule == "unknown-key" else self.located.span(path)
+                at = self.located.key_span(path) if fault.fault is faults.unknown_key else self.located.span(path)
                 span = self.located.inside(path, *fault.inside) if fault.inside else at
-                self._fault(fault.rule, fault.message, span, fault.help)
+                self._fault(fault.fault, fault.message, span, fault.help)
             if made is not None:
                 self.fields[name] = made
 
@@ -133,7 +139,7 @@ class _Assembler:
         """Return a fragment's tree, which is parsed when it is used first; `span` is where it is used."""
         if name in self.open_fragments:
             cycle = " → ".join(f"`{one}`" for one in [*self.open_fragments[self.open_fragments.index(name) :], name])
-            self._fault("fragment-cycle", f"the fragment uses itself: {cycle}", span)
+            self._fault(faults.fragment_cycle, f"the fragment uses itself: {cycle}", span)
             return None
         if name not in self.fragments:
             self.open_fragments.append(name)
@@ -154,7 +160,9 @@ class _Assembler:
                     continue
                 if name in taken:
                     message = f"the kind `{name}` stands under `{taken[name]}` already"
-                    self._fault("duplicate-key", message, self.located.key_span((section, name)), "rename one of them")
+                    self._fault(
+                        faults.duplicate_key, message, self.located.key_span((section, name)), "rename one of them"
+                    )
                     continue
                 taken[name] = section
                 kind = self._kind((section, name), sort, spec, names)
@@ -197,22 +205,22 @@ class _Assembler:
 
     def _variants(self, tree: Tree, span: Span) -> tuple[Any, ...] | None:
         """Return the variants of a whole template, or `None` after saying why it cannot be read back."""
-        faults: list[Diagnostic] = []
+        found: list[Diagnostic] = []
         try:
             variants = unfold(tree)
-            check_variants(variants, span, faults.append)
+            check_variants(variants, span, found.append)
         except TooManyVariants:
-            faults.append(Diagnostic("irreversible-template", "the template has too many conditions", span))
-        for fault in faults:
-            self.report(fault)
-        return None if faults else tuple(variants)
+            found.append(faults.irreversible_template("the template has too many conditions", span))
+        for one in found:
+            self.report(one)
+        return None if found else tuple(variants)
 
     def _container(self, path: KeyPath, name: str) -> Tree | None:
         """Return the tree of the container that a group or an array names."""
         if name not in self.document.containers and name not in self.broken.get("containers", set()):
             advice = similar(name, self.document.containers, "container")
             message = f"`{name}` is not a declared container"
-            self._fault("unknown-container", message, self.located.span((*path, "container")), advice)
+            self._fault(faults.unknown_container, message, self.located.span((*path, "container")), advice)
         return self.containers.get(name)
 
     # --- allow -------------------------------------------------------------------------------------------------------
@@ -225,13 +233,16 @@ class _Assembler:
             if entry.rule not in PROVABLE:
                 message = f"`{entry.rule}` is not a finding that can be allowed"
                 span = self.located.span(("allow", at, "rule"))
-                self._fault("unknown-rule", message, span, similar(entry.rule, PROVABLE, "rule"))
+                self._fault(faults.unknown_rule, message, span, similar(entry.rule, PROVABLE, "rule"))
             for i, kind in enumerate(entry.kinds):
                 if kind not in known:
                     span = self.located.span(("allow", at, "kinds", i))
-                    self._fault("unknown-kind", f"`{kind}` is not a kind", span, similar(kind, known, "kind"))
+                    self._fault(faults.unknown_kind, f"`{kind}` is not a kind", span, similar(kind, known, "kind"))
             if not entry.because.strip():
                 span = self.located.span(("allow", at, "because"))
                 self._fault(
-                    "undocumented-allow", "the finding is allowed without a reason", span, "say why it does no harm"
+                    faults.undocumented_allow,
+                    "the finding is allowed without a reason",
+                    span,
+                    "say why it does no harm",
                 )

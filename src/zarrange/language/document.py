@@ -18,6 +18,7 @@ from attrs import define, field, frozen
 from zarrange.converter import structure
 from zarrange.diagnostics import Diagnostic, Span, similar
 from zarrange.errors import LayoutError, StructureError
+from zarrange.language import faults
 from zarrange.language.fields import FieldSpec
 from zarrange.language.shipped import shipped_layouts
 from zarrange.language.source import MAX_BYTES, KeyPath, Source, parse
@@ -155,7 +156,7 @@ def locate_layout(name: str | os.PathLike[str]) -> Path:
     path = Path(name)
     if isinstance(name, str) and not path.suffix and os.sep not in name and not os.path.exists(name):
         message = f"`{name}` is neither a shipped layout nor a file"
-        raise LayoutError([Diagnostic("unreadable-layout", message, _start_of(name), similar(name, shipped, "layout"))])
+        raise LayoutError([faults.unreadable_layout(message, _start_of(name), similar(name, shipped, "layout"))])
     return path
 
 
@@ -172,7 +173,7 @@ def read_source(path: Path, *, blame: Span | None = None) -> Source:
 
     def unreadable(reason: str, advice: str | None = None) -> LayoutError:
         span = blame or _start_of(str(path))
-        return LayoutError([Diagnostic("unreadable-layout", f"cannot read `{path}`: {reason}", span, advice)])
+        return LayoutError([faults.unreadable_layout(f"cannot read `{path}`: {reason}", span, advice)])
 
     try:
         # A named pipe or a device would block, or never end.
@@ -203,13 +204,13 @@ def _base_of(chain: Sequence[Source]) -> Source | None:
         path = Path(source.file).parent / written
     else:
         message = f"`{written}` is neither a shipped layout nor the name of a YAML file beside this one"
-        raise LayoutError([Diagnostic("unreadable-layout", message, span, similar(written, shipped, "layout"))])
+        raise LayoutError([faults.unreadable_layout(message, span, similar(written, shipped, "layout"))])
     known = [Path(one.file) for one in chain]
     if any(path == one or _is_same_file(path, one) for one in known):
         names = " → ".join(f"`{one.name}`" for one in [*known, path])
-        raise LayoutError([Diagnostic("extends-cycle", f"the layout extends itself: {names}", span)])
+        raise LayoutError([faults.extends_cycle(f"the layout extends itself: {names}", span)])
     if len(chain) >= MAX_CHAIN:
-        raise LayoutError([Diagnostic("extends-cycle", f"more than {MAX_CHAIN} layouts extend each other", span)])
+        raise LayoutError([faults.extends_cycle(f"more than {MAX_CHAIN} layouts extend each other", span)])
     return read_source(path, blame=span)
 
 
@@ -331,7 +332,7 @@ def _diagnostic(problem: Any, located: Located) -> Diagnostic:
     advice = problem.help
     if problem.rule == "missing-key" and problem.path == ():
         advice = "begin the file with `zarrange: 1`"
-    return Diagnostic(problem.rule, problem.message, at(problem.path), advice)
+    return faults.FAULTS[problem.rule](problem.message, at(problem.path), advice)
 
 
 def _pruned(data: dict[str, Any], paths: Sequence[KeyPath]) -> dict[str, Any]:

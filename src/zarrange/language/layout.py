@@ -11,13 +11,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, get_args
 
-from zarrange.diagnostics import Findings, TooManyFindings, similar
+from zarrange.diagnostics import similar
 from zarrange.errors import LayoutError, UnknownKindError
 from zarrange.identifiers import Identifier
 from zarrange.language.assembly import assemble
 from zarrange.language.check import check
 from zarrange.language.document import locate_layout, merge, read_chain, read_source
 from zarrange.language.filters import BUILT_IN, Filter
+from zarrange.language.findings import Findings, TooManyFindings
 from zarrange.language.source import Source, parse
 
 if TYPE_CHECKING:

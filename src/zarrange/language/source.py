@@ -16,11 +16,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias
 import yaml
 from attrs import define, field, frozen
 
-from zarrange.diagnostics import Diagnostic, Findings, Span, TooManyFindings
+from zarrange.diagnostics import Label, Span
 from zarrange.errors import LayoutError
+from zarrange.language import faults
+from zarrange.language.findings import Findings, TooManyFindings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from zarrange.language.faults import Fault
 
 __all__ = ["KeyPath", "Source", "parse"]
 
@@ -124,7 +128,7 @@ def parse(content: bytes | str, file: str) -> Source:
         except yaml.MarkedYAMLError as error:
             reader.syntax_error(error)
         except yaml.YAMLError as error:
-            reader.report("invalid-yaml", _first_line(str(error)), 0, 0)
+            reader.report(faults.invalid_yaml, _first_line(str(error)), 0, 0)
     if reader.diagnostics:
         raise LayoutError(reader.diagnostics)
     return Source(file, text, reader.data, reader.values, reader.keys)
@@ -149,7 +153,7 @@ def span_of(file: str, text: str, start: int, end: int) -> Span:
 
 def _decode(content: bytes | str, file: str) -> str:
     def stop(message: str, text: str, offset: int, advice: str) -> NoReturn:
-        raise LayoutError([Diagnostic("invalid-yaml", message, span_of(file, text, offset, offset), advice)])
+        raise LayoutError([faults.invalid_yaml(message, span_of(file, text, offset, offset), advice)])
 
     if isinstance(content, str):
         content = content.encode("utf-8", "surrogatepass")
@@ -206,7 +210,7 @@ class _Reader:
             if isinstance(event, yaml.DocumentStartEvent):
                 self._document(start)
             elif isinstance(event, yaml.AliasEvent):
-                self.report("invalid-yaml", f"`*{event.anchor}` is an alias", start, end, "write the value out")
+                self.report(faults.invalid_yaml, f"`*{event.anchor}` is an alias", start, end, "write the value out")
                 self._place(None, _Extent(start, end))
             elif isinstance(event, yaml.ScalarEvent):
                 self._check_node(event, start, end)
@@ -217,10 +221,12 @@ class _Reader:
             elif isinstance(event, yaml.CollectionEndEvent):
                 self._leave(end)
         if not self._documents:
-            self.report("invalid-yaml", "the file is empty", 0, 0, "begin with `zarrange: 1`")
+            self.report(faults.invalid_yaml, "the file is empty", 0, 0, "begin with `zarrange: 1`")
 
-    def report(self, rule: str, message: str, start: int, end: int, advice: str | None = None) -> None:
-        self.diagnostics.report(Diagnostic(rule, message, span_of(self.file, self.text, start, end), advice))
+    def report(
+        self, fault: Fault, message: str, start: int, end: int, advice: str | None = None, *labels: Label
+    ) -> None:
+        self.diagnostics.report(fault(message, span_of(self.file, self.text, start, end), advice, labels))
 
     def syntax_error(self, error: yaml.MarkedYAMLError) -> None:
         """Report what the parser could not read; a template that is not quoted is the usual cause."""
@@ -236,7 +242,7 @@ class _Reader:
             problem = error.problem or error.context or "not YAML"
             written = self.text[max(line, offset - 100) : offset + 100].split("\n", 1)[0]
             advice = next((text for pattern, text in _CURES if re.search(pattern, f"{problem}: {written}")), None)
-            self.report("invalid-yaml", problem, offset, offset + 1, advice)
+            self.report(faults.invalid_yaml, problem, offset, offset + 1, advice)
 
     def _events(self) -> Iterator[yaml.Event]:
         yield from yaml.parse(self.text, Loader=_LOADER)
@@ -249,29 +255,31 @@ class _Reader:
     def _document(self, start: int) -> None:
         self._documents += 1
         if self._documents > 1:
-            self.report("invalid-yaml", "a second document begins here", start, start + 3, "keep one layout a file")
+            self.report(
+                faults.invalid_yaml, "a second document begins here", start, start + 3, "keep one layout a file"
+            )
             raise _Stop
 
     def _check_node(self, event: Any, start: int, end: int) -> None:
         self._nodes += 1
         if self._nodes > MAX_NODES:
-            self.report("invalid-yaml", f"the file has more than {MAX_NODES} nodes", start, end)
+            self.report(faults.invalid_yaml, f"the file has more than {MAX_NODES} nodes", start, end)
             raise _Stop
         if event.anchor is not None:
-            self.report("invalid-yaml", f"`&{event.anchor}` is an anchor", start, end, "write each value out")
+            self.report(faults.invalid_yaml, f"`&{event.anchor}` is an anchor", start, end, "write each value out")
         if event.tag is not None:
-            self.report("invalid-yaml", f"`{event.tag}` is a tag", start, end, "leave it out; quotes make text")
+            self.report(faults.invalid_yaml, f"`{event.tag}` is a tag", start, end, "leave it out; quotes make text")
 
     def _enter(self, event: yaml.CollectionStartEvent, start: int, end: int) -> None:
         if event.flow_style and _UNQUOTED.match(self.text, start):
             self._unquoted(start)
             raise _Stop
         if len(self._open) >= MAX_DEPTH:
-            self.report("invalid-yaml", f"nested deeper than {MAX_DEPTH} levels", start, end)
+            self.report(faults.invalid_yaml, f"nested deeper than {MAX_DEPTH} levels", start, end)
             raise _Stop
         parent = self._open[-1] if self._open else None
         if parent is not None and isinstance(parent.items, dict) and not parent.keyed:
-            self.report("invalid-yaml", "a mapping's key is not text", start, end, "quote it")
+            self.report(faults.invalid_yaml, "a mapping's key is not text", start, end, "quote it")
             raise _Stop
         items: Any = {} if isinstance(event, yaml.MappingStartEvent) else []
         self._open.append(_Open(items, self._path(), start, bool(event.flow_style)))
@@ -296,13 +304,14 @@ class _Reader:
 
     def _key(self, parent: _Open, value: object, written: str, extent: _Extent) -> None:
         if written == "<<":
-            self.report("invalid-yaml", "`<<` is a merge key", *extent[:2], "write the keys out, or use `extends`")
+            self.report(faults.invalid_yaml, "`<<` is a merge key", *extent[:2], "write the keys out, or use `extends`")
         elif not isinstance(value, str):
-            self.report("wrong-type", f"the key `{written}` is not text", *extent[:2], "quote it")
+            self.report(faults.wrong_type, f"the key `{written}` is not text", *extent[:2], "quote it")
         path = (*parent.path, written)
         if written in parent.items:
             first = span_of(self.file, self.text, *self.keys[path][:2])
-            self.report("duplicate-key", f"the key `{written}` stands in line {first.line} already", *extent[:2])
+            message = f"the key `{written}` stands in line {first.line} already"
+            self.report(faults.duplicate_key, message, *extent[:2], None, Label(first, "the first one"))
         self.keys[path] = extent
         parent.key, parent.keyed = written, True
 
@@ -335,7 +344,7 @@ class _Reader:
         if base is None:
             return float(written) if _FLOAT.fullmatch(written) else written
         if len(written) > MAX_DIGITS:
-            self.report("invalid-yaml", f"an integer of more than {MAX_DIGITS} digits", *extent[:2])
+            self.report(faults.invalid_yaml, f"an integer of more than {MAX_DIGITS} digits", *extent[:2])
             return 0
         return int(written, base)
 
@@ -346,7 +355,7 @@ class _Reader:
             written = _up_to_the_end(written)
         advice = f"quote the template: '{written}'" if '"' in written else f'quote the template: "{written}"'
         message = "a template that is not quoted is not text to YAML"
-        self.report("unquoted-template", message, start, start + len(written), advice)
+        self.report(faults.unquoted_template, message, start, start + len(written), advice)
 
 
 def _up_to_the_end(written: str) -> str:

@@ -14,6 +14,7 @@ from attrs import frozen
 from jinja2 import nodes
 
 from zarrange.diagnostics import Diagnostic, Span, similar
+from zarrange.language import faults
 from zarrange.language.fields import Field, Misfit
 from zarrange.language.slots import Slot
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from zarrange.identifiers import Value
+    from zarrange.language.faults import Fault
     from zarrange.language.filters import Filter
 
 __all__ = ["Branch", "Equals", "Given", "Names", "Text", "Tree", "parse_template"]
@@ -135,23 +137,23 @@ class _Parser:
             return None
         return None if self._rejected else tree
 
-    def fail(self, start: int, end: int, rule: str, message: str, advice: str | None = None) -> None:
+    def fail(self, start: int, end: int, fault: Fault, message: str, advice: str | None = None) -> None:
         """Report a finding and go on: one template may have several."""
         self._rejected = True
-        self._report(Diagnostic(rule, message, self.locate(start, end), advice))
+        self._report(fault(message, self.locate(start, end), advice))
 
-    def stop(self, start: int, end: int, rule: str, message: str, advice: str | None = None) -> NoReturn:
+    def stop(self, start: int, end: int, fault: Fault, message: str, advice: str | None = None) -> NoReturn:
         """Report a finding behind which the template makes no sense any more."""
-        self.fail(start, end, rule, message, advice)
+        self.fail(start, end, fault, message, advice)
         raise _Rejected
 
     # --- from text to Jinja2's syntax tree ---------------------------------------------------------------------------
 
     def _lex(self) -> list[_Block]:
         if len(self.text) > MAX_LENGTH:
-            self.stop(0, 1, "invalid-template", f"the template has more than {MAX_LENGTH} characters")
+            self.stop(0, 1, faults.invalid_template, f"the template has more than {MAX_LENGTH} characters")
         if not self.text:
-            self.stop(0, 1, "unsafe-segment", "the template is empty", "name at least one folder")
+            self.stop(0, 1, faults.unsafe_segment, "the template is empty", "name at least one folder")
         blocks: list[_Block] = []
         tokens: list[tuple[int, str, str]] = []
         at = 0
@@ -167,9 +169,9 @@ class _Parser:
         except jinja2.TemplateSyntaxError as error:
             found = re.search(r" at (\d+)$", error.message or "")
             offset = int(found[1]) if found else (tokens[0][0] if tokens else at)
-            self.stop(offset, offset + 1, "invalid-template", _sentence(error), _FORMS)
+            self.stop(offset, offset + 1, faults.invalid_template, _sentence(error), _FORMS)
         if tokens:
-            self.stop(tokens[0][0], at, "invalid-template", f"`{tokens[0][2]}` is not closed", "close it")
+            self.stop(tokens[0][0], at, faults.invalid_template, f"`{tokens[0][2]}` is not closed", "close it")
         return blocks
 
     def _check_blocks(self, blocks: list[_Block]) -> None:
@@ -178,24 +180,24 @@ class _Parser:
             if block.kind == "data":
                 self._check_data(block)
             elif block.kind.startswith("raw"):
-                self.stop(block.start, block.end, "irreversible-template", "`{% raw %}` is not part of a path")
+                self.stop(block.start, block.end, faults.irreversible_template, "`{% raw %}` is not part of a path")
             elif block.kind == "block":
                 word = (block.words() or [""])[0]
                 if word not in {"if", "elif", "else", "endif"}:
                     message = f"`{{% {word} %}}` cannot be read back from a path"
-                    self.stop(block.start, block.end, "irreversible-template", message, _TESTS)
+                    self.stop(block.start, block.end, faults.irreversible_template, message, _TESTS)
 
     def _check_data(self, block: _Block) -> None:
         text = self.text[block.start : block.end]
         if brace := re.search(r"[{}]+", text):
             start = block.start + brace.start()
             message = f"`{brace[0]}` is unbalanced"
-            self.fail(start, start + len(brace[0]), "invalid-template", message, _FORMS)
+            self.fail(start, start + len(brace[0]), faults.invalid_template, message, _FORMS)
         bad = next((i for i, one in enumerate(text) if one == "\\" or not one.isprintable()), None)
         if bad is not None:
             message = f"{text[bad]!r} (U+{ord(text[bad]):04X}) cannot stand in a path"
             advice = "end the block with `>-` instead of `>` or `|`" if text[bad] == "\n" else None
-            self.fail(block.start + bad, block.start + bad + 1, "unsafe-segment", message, advice)
+            self.fail(block.start + bad, block.start + bad + 1, faults.unsafe_segment, message, advice)
 
     def _syntax(self, blocks: list[_Block]) -> nodes.Template:
         try:
@@ -215,10 +217,10 @@ class _Parser:
                     ENVIRONMENT.parse(text if block.kind == "variable" else alone[block.words()[0]])
                 except (jinja2.TemplateSyntaxError, RecursionError, ValueError, OverflowError):
                     advice = _FORMS if block.kind == "variable" else _TESTS
-                    self.stop(block.start, block.end, "invalid-template", message, advice)
+                    self.stop(block.start, block.end, faults.invalid_template, message, advice)
         tags = [block for block in blocks if block.kind == "block"]
         last = tags[-1] if tags else blocks[0]
-        self.stop(last.start, last.end, "invalid-template", message, "every `{% if … %}` needs its `{% endif %}`")
+        self.stop(last.start, last.end, faults.invalid_template, message, "every `{% if … %}` needs its `{% endif %}`")
 
     # --- from Jinja2's syntax tree to ours ---------------------------------------------------------------------------
 
@@ -231,9 +233,9 @@ class _Parser:
             elif isinstance(node, nodes.If):
                 made.extend(self._branch(node, blocks))
             else:  # pragma: no cover - every other statement was refused by its tag
-                self.stop(0, 1, "irreversible-template", f"`{type(node).__name__}` cannot be read back", _TESTS)
+                self.stop(0, 1, faults.irreversible_template, f"`{type(node).__name__}` cannot be read back", _TESTS)
             if sum(map(_size, made)) > MAX_NODES:
-                self.stop(0, 1, "invalid-template", f"the template has more than {MAX_NODES} parts")
+                self.stop(0, 1, faults.invalid_template, f"the template has more than {MAX_NODES} parts")
         return tuple(made)
 
     def _output(self, node: nodes.Node, block: _Block) -> Tree:
@@ -249,13 +251,15 @@ class _Parser:
             expression = expression.node
         if not isinstance(expression, nodes.Name):
             message = "what stands here is more than a field with filters, and cannot be read back from a path"
-            self.fail(block.start, block.end, "irreversible-template", message, _FORMS)
+            self.fail(block.start, block.end, faults.irreversible_template, message, _FORMS)
             return ()
         start, end = self._find(block, expression.name)
         if expression.name in self.names.fragments:
             if filters:
                 message = f"a filter is put on the fragment `{expression.name}`"
-                self.fail(block.start, block.end, "irreversible-template", message, "put it on the fragment's fields")
+                self.fail(
+                    block.start, block.end, faults.irreversible_template, message, "put it on the fragment's fields"
+                )
             tree = self.names.fragments[expression.name](self.locate(start, end))
             self._rejected = self._rejected or tree is None  # what is wrong with it is reported where it stands
             return tree or ()
@@ -267,7 +271,7 @@ class _Parser:
     def _arguments(self, node: nodes.Filter, block: _Block) -> tuple[Any, ...] | None:
         if node.kwargs or node.dyn_args or node.dyn_kwargs or not all(type(one) is nodes.Const for one in node.args):
             message = f"the arguments of `{node.name}` are not plain literals"
-            self.fail(block.start, block.end, "irreversible-template", message, "write them as in `pad(8)`")
+            self.fail(block.start, block.end, faults.irreversible_template, message, "write them as in `pad(8)`")
             return None
         return tuple(one.value for one in node.args)  # type: ignore[attr-defined]  # each is a Const
 
@@ -279,25 +283,29 @@ class _Parser:
             known = self.names.filters.get(name)
             if known is None:
                 message = f"`{name}` is not a reversible filter"
-                self.fail(start, end, "unknown-filter", message, similar(name, self.names.filters, "filter"))
+                self.fail(start, end, faults.unknown_filter, message, similar(name, self.names.filters, "filter"))
                 return ()
             if given not in known.takes:
                 message = f"`{name}` does not apply to a field of type `{given}`"
                 advice = f"it applies to {', '.join(f'`{one}`' for one in sorted(known.takes))}"
-                self.fail(start, end, "misapplied-filter", message, advice)
+                self.fail(start, end, faults.misapplied_filter, message, advice)
                 return ()
-            if fault := known.arguments_fault(arguments):
-                self.fail(start, end, "misapplied-filter", fault)
+            if why := known.arguments_fault(arguments):
+                self.fail(start, end, faults.misapplied_filter, why)
                 return ()
             chain.append((known, arguments))
             given = "str"
         slot = Slot(field, tuple(chain), self.locate(block.start, block.end))
         if not chain and field.type == "datetime":
             advice = f"write `{{{{ {field.name} | date('%Y%m%dT%H%M%S') }}}}`"
-            self.fail(block.start, block.end, "unsafe-segment", f"`{field.name}` is a time without a format", advice)
+            self.fail(
+                block.start, block.end, faults.unsafe_segment, f"`{field.name}` is a time without a format", advice
+            )
         elif not chain and field.spec.charset == "text":
             advice = f"write `{{{{ {field.name} | quote }}}}`"
-            self.fail(block.start, block.end, "unsafe-segment", f"`{field.name}` is any text, and not quoted", advice)
+            self.fail(
+                block.start, block.end, faults.unsafe_segment, f"`{field.name}` is any text, and not quoted", advice
+            )
         return (slot,)
 
     def _branch(self, node: nodes.If, blocks: Iterator[_Block]) -> Tree:
@@ -334,7 +342,7 @@ class _Parser:
         advice = _TESTS
         if isinstance(test, nodes.Not) or (isinstance(test, nodes.Compare) and test.ops[0].op == "ne"):
             advice = f"{_TESTS}, with the branches swapped"
-        self.fail(block.start, block.end, "irreversible-template", message, advice)
+        self.fail(block.start, block.end, faults.irreversible_template, message, advice)
         return None
 
     def _equals(self, field: Field, literal: object, block: _Block) -> Equals | None:
@@ -343,7 +351,7 @@ class _Parser:
                 raise Misfit(f"is of type `{field.type}`, which `==` does not apply to")
             return Equals(field, field.accept(literal))
         except Misfit as misfit:
-            self.fail(block.start, block.end, "irreversible-template", f"the field `{field.name}` {misfit}")
+            self.fail(block.start, block.end, faults.irreversible_template, f"the field `{field.name}` {misfit}")
             return None
 
     def _field(self, name: str, start: int, end: int) -> Field | None:
@@ -352,11 +360,11 @@ class _Parser:
             self._rejected = True
             if name in self.names.fragments:
                 message = f"`{name}` is a fragment, which has no value"
-                self.fail(start, end, "unknown-field", message, similar(name, self.names.fields, "field"))
+                self.fail(start, end, faults.unknown_field, message, similar(name, self.names.fields, "field"))
             elif name not in self.names.broken:
                 known = {**self.names.fields, **self.names.fragments}
                 message = f"`{name}` is not a declared field"
-                self.fail(start, end, "unknown-field", message, similar(name, known, "field"))
+                self.fail(start, end, faults.unknown_field, message, similar(name, known, "field"))
         return field
 
     def _find(self, block: _Block, name: str, *, last: bool = False) -> tuple[int, int]:

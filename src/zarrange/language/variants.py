@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from attrs import evolve, field, frozen
 
-from zarrange.diagnostics import Diagnostic
+from zarrange.language import faults
 from zarrange.language.charsets import RESERVED, segment_fault
 from zarrange.language.fields import BoolField, Field
 from zarrange.language.lattice import Lattice
@@ -21,7 +21,7 @@ from zarrange.language.templates import Branch, Equals, Given, Text, Tree
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
-    from zarrange.diagnostics import Span
+    from zarrange.diagnostics import Diagnostic, Span
     from zarrange.identifiers import Value
 
 __all__ = ["Piece", "Segment", "Variant", "check_variants", "unfold"]
@@ -164,7 +164,7 @@ def check_variants(variants: list[Variant], span: Span, report: Callable[[Diagno
             if name not in variant.written and name not in variant.equal:
                 message = f"the value of `{name}` does not stand in the path everywhere that it is given"
                 advice = f"write `{{{{ {name} }}}}` in the branch where it is defined"
-                _once(seen, Diagnostic("irreversible-template", message, span, advice), report)
+                _once(seen, faults.irreversible_template(message, span, advice), report)
         _check_segments(variant, span, seen, report)
 
 
@@ -183,16 +183,16 @@ def _check_segments(
             advice = "paths are relative: leave the `/` out" if at == 0 else "write one `/` between two segments"
             # A segment begins behind the slash before it; a path without any slash is empty as a whole.
             where_to_look = slashes[max(at - 1, 0)] if slashes else span
-            _once(seen, Diagnostic("unsafe-segment", message, where_to_look, advice), report)
+            _once(seen, faults.unsafe_segment(message, where_to_look, advice), report)
         elif all(isinstance(piece, Text) for piece in segment):
             text = "".join(piece.text for piece in segment if isinstance(piece, Text))
             if fault := segment_fault(text):
                 message = f"the segment `{text}` is no proper name: {fault}"
-                _once(seen, Diagnostic("unsafe-segment", message, segment[0].span), report)
+                _once(seen, faults.unsafe_segment(message, segment[0].span), report)
         elif (name := _reserved_name(segment, RESERVED if inside and at >= first_inside else {".", ".."})) is not None:
             message = f"the segment can be `{name}`, which is a reserved name"
             advice = "write another text beside the field, or `exclude` the value"
-            _once(seen, Diagnostic("unsafe-segment", message, segment[0].span, advice), report)
+            _once(seen, faults.unsafe_segment(message, segment[0].span, advice), report)
 
 
 def _reserved_name(segment: Segment, reserved: Collection[str]) -> str | None:
