@@ -7,12 +7,12 @@ import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from attrs import field, frozen
+from attrs import frozen
 
 from zarrange.diagnostics import Diagnostic, Span, shown, similar
 from zarrange.language import faults
 from zarrange.language.declarations import make_field
-from zarrange.language.document import AllowSpec, Document, Located, structure_document
+from zarrange.language.document import Document, Located, structure_document
 from zarrange.language.kinds import Example, Kind, Sort
 from zarrange.language.matcher import Matcher
 from zarrange.language.templates import Names, Text, Tree, parse_template
@@ -26,24 +26,30 @@ if TYPE_CHECKING:
     from zarrange.language.filters import Filter
     from zarrange.language.source import KeyPath
 
-__all__ = ["PROVABLE", "Assembly", "assemble"]
+__all__ = ["Assembly", "assemble"]
 
 FORMAT = 1
-PROVABLE = ("ambiguous-template", "overlapping-kinds", "nested-kinds")
-"""The findings that a layout may accept under `allow`."""
 
 _SECTIONS: dict[str, Sort] = {"containers": "container", "groups": "group", "arrays": "array", "files": "file"}
 
 
 @frozen(slots=False, eq=False)
 class Assembly:
-    """What a layout file comes to: what `check` looks at and `Layout` offers."""
+    """What a layout file comes to: what `check` looks at and `Layout` offers.
 
-    name: str | None
-    doc: str | None
-    fields: Mapping[str, Field] = field(repr=False)
+    `named` has the names of all kinds, those that have faults included.
+    """
+
+    document: Document
+    located: Located
+    fields: Mapping[str, Field]
     kinds: Mapping[str, Kind]
-    allow: tuple[AllowSpec, ...] = field(repr=False)
+    named: frozenset[str]
+
+    def kind_span(self, kind: Kind) -> Span:
+        """Return where a kind's name stands in the layout file."""
+        section = next(section for section, sort in _SECTIONS.items() if sort == kind.sort)
+        return self.located.key_span((section, kind.name))
 
     @cached_property
     def matcher(self) -> Matcher:
@@ -90,8 +96,10 @@ class _Assembler:
             if self._check_name("fragments", name, "fragment"):
                 self._fragment(name, names, self.located.key_span(("fragments", name)))
         kinds = {kind.name: kind for kind in self._kinds(names)}
-        self._check_allow()
-        return Assembly(self.document.name, self.document.doc, self.fields, kinds, self.document.allow)
+        named = {
+            name for section in _SECTIONS for name in (*getattr(self.document, section), *self.broken.get(section, ()))
+        }
+        return Assembly(self.document, self.located, self.fields, kinds, frozenset(named))
 
     def _fault(self, fault: Fault, message: str, span: Span, advice: str | None = None) -> None:
         self.report(fault(message, span, advice))
@@ -222,27 +230,3 @@ class _Assembler:
             message = f"`{name}` is not a declared container"
             self._fault(faults.unknown_container, message, self.located.span((*path, "container")), advice)
         return self.containers.get(name)
-
-    # --- allow -------------------------------------------------------------------------------------------------------
-
-    def _check_allow(self) -> None:
-        known = {
-            name for section in _SECTIONS for name in (*getattr(self.document, section), *self.broken.get(section, ()))
-        }
-        for at, entry in enumerate(self.document.allow):
-            if entry.rule not in PROVABLE:
-                message = f"`{entry.rule}` is not a finding that can be allowed"
-                span = self.located.span(("allow", at, "rule"))
-                self._fault(faults.unknown_rule, message, span, similar(entry.rule, PROVABLE, "rule"))
-            for i, kind in enumerate(entry.kinds):
-                if kind not in known:
-                    span = self.located.span(("allow", at, "kinds", i))
-                    self._fault(faults.unknown_kind, f"`{kind}` is not a kind", span, similar(kind, known, "kind"))
-            if not entry.because.strip():
-                span = self.located.span(("allow", at, "because"))
-                self._fault(
-                    faults.undocumented_allow,
-                    "the finding is allowed without a reason",
-                    span,
-                    "say why it does no harm",
-                )

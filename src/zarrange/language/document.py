@@ -114,6 +114,7 @@ class Document:
     groups: dict[str, GroupSpec] = field(factory=dict)
     arrays: dict[str, ArraySpec] = field(factory=dict)
     files: dict[str, FileSpec] = field(factory=dict)
+    rules: dict[str, Literal["off", "warning", "error"]] = field(factory=dict)
     allow: tuple[AllowSpec, ...] = ()
 
 

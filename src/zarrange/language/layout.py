@@ -15,7 +15,7 @@ from zarrange.diagnostics import similar
 from zarrange.errors import LayoutError, UnknownKindError
 from zarrange.identifiers import Identifier
 from zarrange.language.assembly import assemble
-from zarrange.language.check import check
+from zarrange.language.check import check, check_settings
 from zarrange.language.document import locate_layout, merge, read_chain, read_source
 from zarrange.language.filters import BUILT_IN, Filter
 from zarrange.language.findings import Findings, TooManyFindings
@@ -47,6 +47,8 @@ class Layout:
         assembly = None
         with suppress(TooManyFindings):
             assembly = assemble(merge(self._sources), _by_name(self._filters), found.report)
+            if assembly is not None:
+                check_settings(assembly, found.report)
         if found or assembly is None:
             raise LayoutError(sorted(found, key=lambda one: (one.span, one.rule, one.message)))
         self._assembly = assembly
@@ -70,12 +72,12 @@ class Layout:
     @property
     def name(self) -> str:
         """The layout's name; its file's, if it gives none."""
-        return self._assembly.name or Path(self.file).stem
+        return self._assembly.document.name or Path(self.file).stem
 
     @property
     def doc(self) -> str | None:
         """What the layout says of itself."""
-        return self._assembly.doc
+        return self._assembly.document.doc
 
     @property
     def file(self) -> str:
@@ -95,7 +97,7 @@ class Layout:
     @property
     def allow(self) -> tuple[AllowSpec, ...]:
         """The findings that the layout accepts, each with its reason."""
-        return self._assembly.allow
+        return self._assembly.document.allow
 
     def kind(self, name: str) -> Kind:
         """Return a kind by its name. Raises `UnknownKindError`."""
