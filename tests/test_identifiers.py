@@ -237,7 +237,7 @@ class TestKeys:
 
     def test_shown(self):
         """A key shows its kind and its values."""
-        assert str(Key("raw", {"run": "r1", "iteration": 7})) == "raw(run='r1', iteration=7)"
+        assert str(Key("raw", {"run": "r1", "iteration": 7})) == 'raw(run="r1", iteration=7)'
 
     def test_order(self):
         """Keys order by kind, then by field, then by value, numbers as numbers."""

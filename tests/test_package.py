@@ -114,6 +114,7 @@ def test_a_wheel_has_the_layouts(repository, tmp_path):
         names = archive.namelist()
     assert {f"zarrange/layouts/{name}.yaml" for name in layouts} < set(names)
     assert "zarrange/py.typed" in names
+    assert "zarrange/layouts/layout.schema.json" in names
     assert not [name for name in names if name.startswith(("tests", "examples"))]
 
     venv.create(tmp_path / "env", with_pip=True)

@@ -1,4 +1,4 @@
-"""The command line: `zarrange check | render | match`.
+"""The command line: `zarrange check | render | match | explain | schema`.
 
 Exit status 0 is clean, 1 means findings (or a path that no kind has), 2 that the command was called wrongly.
 Everything that costs time is imported by the command that needs it: `--help` must come at once.
@@ -13,8 +13,8 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import NoReturn
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Any, NoReturn, TextIO
 
     from zarrange.diagnostics import Diagnostic
     from zarrange.errors import LayoutError
@@ -67,15 +67,26 @@ def _parser() -> argparse.ArgumentParser:
 
     check = _command(commands, "check", _check, "check layout files, and the examples in them")
     check.add_argument("files", nargs="+", metavar="FILE", help="a layout file, or the name of a shipped layout")
+    check.add_argument("--store", metavar="ROOT", help="hold what is in this folder against the layout as well")
+    _formats(check, text="for people", json="stable", github="annotations of a workflow", sarif="SARIF 2.1.0")
 
     render = _command(commands, "render", _render, "print the path of an artifact")
     render.add_argument("layout", metavar="LAYOUT")
     render.add_argument("kind", metavar="KIND", help="a kind of the layout, such as validation_prediction")
     render.add_argument("values", nargs="*", metavar="FIELD=VALUE", help="such as run=r1 iteration=1000")
+    _formats(render, text="for people", json="stable")
 
     match = _command(commands, "match", _match, "print what paths mean")
     match.add_argument("layout", metavar="LAYOUT")
     match.add_argument("paths", nargs="+", metavar="PATH", help="a path relative to the store's root")
+    _formats(match, text="for people", json="stable")
+
+    explain = _command(commands, "explain", _explain, "explain rules: what they find, why, and what to write instead")
+    explain.add_argument("rules", nargs="*", metavar="RULE", help="a rule, such as unknown-field")
+    explain.add_argument("--all", action="store_true", help="explain every rule")
+    _formats(explain, text="Markdown", json="stable")
+
+    _command(commands, "schema", _schema, "print the JSON Schema of layout files, for editors")
     return parser
 
 
@@ -94,36 +105,129 @@ def _command(
     command = commands.add_parser(
         name, help=about, description=description, allow_abbrev=False, formatter_class=_help_formatter
     )
-    command.add_argument("--format", choices=["text", "json"], default="text", help="text for people, or stable JSON")
     command.set_defaults(run=run)
     return command
 
 
+def _formats(command: argparse.ArgumentParser, **meanings: str) -> None:
+    """Let a command take `--format`, the first one unless it is given, and `--color`."""
+    about = ", ".join(f"{name} ({meaning})" for name, meaning in meanings.items())
+    command.add_argument("--format", choices=list(meanings), default=next(iter(meanings)), help=about)
+    about = "auto: on a terminal, unless NO_COLOR is set; FORCE_COLOR turns it on"
+    command.add_argument("--color", choices=["auto", "always", "never"], default="auto", help=about)
+
+
+def _in_color(options: argparse.Namespace, stream: TextIO) -> bool:
+    if options.color != "auto":
+        return bool(options.color == "always")
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return os.environ.get("TERM") != "dumb" and stream.isatty()
+
+
 def _check(options: argparse.Namespace) -> int:
+    files = _once(options.files, _file_of)
+    if options.store is not None and len(files) > 1:
+        return _usage("a store has one layout: give a single FILE with --store")
+    try:
+        found = [one for file in files for one in _findings(file, options.store)]
+    except NotADirectoryError as error:
+        return _usage(str(error))
+    found = _once(found, _in_real_file)
+    _print_findings(found, files, options)
+    return FINDINGS if found else CLEAN
+
+
+def _findings(file: str, store: str | None) -> Sequence[Diagnostic]:
+    """Return what is wrong with a layout, and with a store of it."""
     from zarrange.errors import LayoutError
     from zarrange.language.layout import Layout
-    from zarrange.report import diagnostics_as_json, diagnostics_as_text
+    from zarrange.stores.audit import audit
 
-    found: list[Diagnostic] = []
-    for file in options.files:
-        try:
-            found += Layout.load(file).check()
-        except LayoutError as error:
-            found += error.diagnostics
+    try:
+        layout = Layout.load(file)
+    except LayoutError as error:
+        return error.diagnostics
+    return (*layout.check(), *(audit(store, layout) if store is not None else ()))
+
+
+def _once(items: Iterable[Any], identity: Callable[[Any], object]) -> list[Any]:
+    """Leave out what is the same as an earlier item."""
+    first: dict[object, Any] = {}
+    for item in items:
+        first.setdefault(identity(item), item)
+    return list(first.values())
+
+
+def _file_of(layout: str) -> str:
+    """Return what tells whether a file is given twice, be it by other names."""
+    from zarrange.errors import LayoutError
+    from zarrange.language.document import locate_layout
+
+    try:
+        return os.path.realpath(locate_layout(layout))
+    except LayoutError:
+        return layout
+
+
+def _in_real_file(diagnostic: Diagnostic) -> Diagnostic:
+    """Return what tells whether a finding is one that another layout, which extends the same one, had as well."""
+    from attrs import evolve
+
+    return evolve(diagnostic, span=evolve(diagnostic.span, file=os.path.realpath(diagnostic.span.file)))
+
+
+def _print_findings(found: Sequence[Diagnostic], files: Sequence[str], options: argparse.Namespace) -> None:
+    from zarrange import __version__, report
+
     if options.format == "json":
-        print(diagnostics_as_json(found))
+        print(report.diagnostics_as_json(found))
+    elif options.format == "sarif":
+        from zarrange.report.pages import pages
+
+        print(report.diagnostics_as_sarif(found, pages(), version=__version__, root=os.getcwd()))
+    elif options.format == "github":
+        if found:
+            print(report.diagnostics_as_github(found))
     else:
-        files = f"{len(options.files)} file{'s' * (len(options.files) != 1)}"
-        verdict = f"{len(found)} finding{'s' * (len(found) != 1)}" if found else "no findings"
-        print("\n\n".join([*([diagnostics_as_text(found)] if found else []), f"{files} checked, {verdict}"]))
-    return FINDINGS if found else CLEAN
+        drawn = [report.diagnostics_as_text(found, color=_in_color(options, sys.stdout))] if found else []
+        print("\n\n".join([*drawn, report.summary(len(files), found)]))
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from zarrange.diagnostics import similar
+    from zarrange.report.pages import pages, pages_as_json, pages_as_text
+
+    if options.all == bool(options.rules):
+        return _usage("give the names of rules, or --all")
+    known = pages()
+    for name in options.rules:
+        if name not in known:
+            return _usage(f"there is no rule {name!r}; {similar(name, known, 'rule')}")
+    chosen = [known[name] for name in dict.fromkeys(options.rules or known)]
+    if options.format == "json":
+        print(pages_as_json(chosen))
+    else:
+        print(pages_as_text(chosen, color=_in_color(options, sys.stdout)))
+    return CLEAN
+
+
+def _schema(_: argparse.Namespace) -> int:
+    import json
+
+    from zarrange.language.schema import layout_schema
+
+    print(json.dumps(layout_schema(), indent=2))
+    return CLEAN
 
 
 def _render(options: argparse.Namespace) -> int:
     from zarrange.converter import to_json
     from zarrange.errors import FieldError, UnknownKindError
 
-    layout = _layout(options.layout)
+    layout = _layout(options)
     try:
         kind = layout.kind(options.kind)
         identifier = kind.render(kind.from_text(_assignments(options.values)))
@@ -138,7 +242,7 @@ def _match(options: argparse.Namespace) -> int:
 
     from zarrange.converter import unstructure
 
-    layout = _layout(options.layout)
+    layout = _layout(options)
     readings = {path: _readings(layout, path) for path in options.paths}
     if options.format == "json":
         data = [{"path": path, "keys": unstructure(list(keys))} for path, keys in readings.items()]
@@ -169,16 +273,16 @@ def _meaning(path: str, keys: Sequence[Key], layout: str) -> str:
     return "\n".join(lines)
 
 
-def _layout(name: str) -> Layout:
+def _layout(options: argparse.Namespace) -> Layout:
     """Load a layout, or leave with what is wrong with it."""
     from zarrange.errors import LayoutError
     from zarrange.language.layout import Layout
     from zarrange.report import diagnostics_as_text
 
     try:
-        return Layout.load(name)
+        return Layout.load(options.layout)
     except LayoutError as error:
-        print(diagnostics_as_text(error.diagnostics), file=sys.stderr)
+        print(diagnostics_as_text(error.diagnostics, color=_in_color(options, sys.stderr)), file=sys.stderr)
         sys.exit(USAGE if _is_missing(error) else FINDINGS)
 
 

@@ -259,7 +259,7 @@ Hook: TypeAlias = "Callable[[Any, Any], Any]"
 
 
 def _fill(target: Any) -> Hook:
-    attrs.resolve_types(target)
+    attrs.resolve_types(target, include_extras=False)
     validated = {
         attribute.name: override(struct_hook=_validated(target, attribute))
         for attribute in attrs.fields(target)

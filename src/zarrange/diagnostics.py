@@ -34,7 +34,8 @@ class Severity(enum.Enum):
 class Span:
     """A stretch of a file. Lines and columns count from 1, columns in characters; the end is exclusive.
 
-    `text` is the source line that the span starts on, so that a caret can be drawn without reading the file again.
+    `text` is the source line that the span starts on, so that a caret can be drawn without reading the file again. In
+    line 0 the span is the file, or the folder, as a whole.
     """
 
     file: str
@@ -45,7 +46,7 @@ class Span:
     text: str = field(default="", repr=False, eq=False, order=False)
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
 
 @frozen
@@ -94,6 +95,6 @@ def similar(name: str, known: Iterable[str], what: str) -> str:
     if close := get_close_matches(name, known, n=1, cutoff=0.6):
         return f"a similar {what} exists: `{close[0]}`"
     if not known:
-        return f"no similar {what} is declared"
+        return f"no {what} is declared"
     listed = known[:MAX_LISTED]
     return f"known: {', '.join(f'`{one}`' for one in listed)}{', …' if known[MAX_LISTED:] else ''}"

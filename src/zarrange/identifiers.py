@@ -91,11 +91,18 @@ class Key:
         return Key, (self.kind, dict(self.values))
 
     def __str__(self) -> str:
-        return f"{self.kind}({', '.join(f'{name}={value!r}' for name, value in self.values.items())})"
+        return f"{self.kind}({', '.join(f'{name}={_written(value)}' for name, value in self.values.items())})"
 
     def _order(self) -> tuple[str, list[tuple[str, str, Any]]]:
         # The type's name stands before the value: 1 and "1" are never compared with each other.
         return self.kind, [(name, type(value).__name__, value) for name, value in sorted(self.values.items())]
+
+
+def _written(value: Value) -> str:
+    if not isinstance(value, str):
+        return repr(value)
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def refuse_credentials(place: str, label: str) -> None:

@@ -19,7 +19,6 @@ from zarrange import Key, Layout, LayoutError
 from zarrange.errors import FieldError
 from zarrange.language.declarations import make_field
 from zarrange.language.fields import FieldSpec, Misfit
-from zarrange.language.patterns import Language
 
 
 class Name(str):
@@ -469,6 +468,8 @@ class TestMatching:
             ("int", "0", 0),
             ("int", "9" * 40, 10**40 - 1),
             ("int", "-" + "9" * 19, 1 - 10**19),
+            ("int", "-1" + "0" * 39, -(10**39)),
+            ("int", "-" + "9" * 40, 1 - 10**40),
             ("int, not large", "-" + "9" * 30, 1 - 10**30),
             ("int, padded", "0007", 7),
             ("int, padded", "-007", -7),
@@ -700,7 +701,7 @@ class TestDeclarations:
             ("{type: string}", "wrong-type", "string", "`string` is not a field type"),
             ("{type: Str}", "wrong-type", "Str", "`Str` is not a field type"),
             ("{type: 7}", "wrong-type", "7", "expected text, got the number 7"),
-            ("{doc: x}", "missing-key", "x: {doc", "`type` is missing"),
+            ("{doc: x}", "missing-key", "x: {doc", "`x` has no `type`"),
             ("{type: str, mni: 1}", "unknown-key", "mni", "`mni` is not a key here"),
             ("{type: str, min: 1}", "unknown-key", "min", "`min` means nothing for a field of type `str`"),
             ("{type: str, max: 1}", "unknown-key", "max", "`max` means nothing for a field of type `str`"),
@@ -814,7 +815,7 @@ def test_the_language_of_a_path_leaves_reserved_segments_out(charset, text):
     """What a path field excludes is no text of its language either, in whatever segment it stands."""
     field, _ = make_field("x", FieldSpec("path", charset=charset))
     with_zarr = charset == "portable" or "zarr.json" in text
-    assert Language(field.include, field.exclude).fullmatch(text) is not with_zarr
+    assert field.language.fullmatch(text) is not with_zarr
 
 
 def test_patterns_that_are_too_large_together():

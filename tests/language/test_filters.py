@@ -540,6 +540,20 @@ class TestCustom:
         made = layout("{type: int, min: 0}", "{{ x | hexed(4) }}{{ y }}", hexed)
         assert made.match("00ffabc") == Key("k", {"x": 255, "y": "abc"})
 
+    def test_output_that_does_not_match_the_pattern(self):
+        """A filter's output that its pattern does not match is refused, since no proof would know of it."""
+        made = layout("{type: str}", "{{ x | reverse }}", Filter("reverse", reverse, reverse, pattern="[a-m]+"))
+        assert made.match(made.render("k", x="abc").path) == Key("k", {"x": "abc"})
+        assert "`reverse` gives 'zyx' for it, which its pattern does not match" in refusal(made, "xyz")
+        assert made.match("zyx") is None
+
+    def test_output_of_an_inner_filter(self):
+        """The pattern of each filter of a chain is held, not only of the last one."""
+        inner = Filter("reverse", reverse, reverse, pattern="[a-m]+")
+        made = layout("{type: str}", "{{ x | reverse | quote }}", inner)
+        assert made.render("k", x="abc").path == "cba"
+        assert "`reverse` gives 'zyx' for it" in refusal(made, "xyz")
+
     @pytest.mark.parametrize("pattern", ["(?=a).*", "(", r"(a)\1", "a{9999}"])
     def test_pattern_that_is_not_regular(self, pattern):
         """A filter's pattern that no automaton has is refused when the layout is loaded, not when a path is matched."""

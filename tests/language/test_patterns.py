@@ -12,7 +12,7 @@ from hypothesis import given, settings, strategies as st
 
 from zarrange import Layout
 from zarrange.errors import LayoutError
-from zarrange.language.patterns import MAX_KEPT_STATES, Language, PatternError
+from zarrange.language.patterns import MAX_KEPT_STATES, MAX_NFA_STATES, Builder, Language, PatternError, Words
 
 ALPHABET = "ab01_-. /é\u0667\n"
 
@@ -405,3 +405,51 @@ def test_states_that_can_be_reached_are_bounded():
                 seen.add(id(state))
                 waiting.append(state)
     assert len(seen) <= MAX_KEPT_STATES + 1
+
+
+class TestWords:
+    """`Words` is the automaton of some texts, whatever their number."""
+
+    @settings(max_examples=200, deadline=None)
+    @given(st.lists(texts, max_size=6), st.lists(texts, max_size=6), texts)
+    def test_agrees_with_a_set(self, some, others, text):
+        """A text is in the language if it is one of the words, and none of the excluded ones."""
+        language = Language([Words(tuple(some))], [Words(tuple(others))])
+        for one in (*some, *others, text, text[:-1]):
+            assert language.fullmatch(one) == (one in some and one not in others)
+
+    def test_beside_patterns(self):
+        """Words and patterns stand side by side, included and excluded."""
+        language = Language(["[ab]+", Words(("a", "ab", "c"))], [Words(("a",)), "b"])
+        assert [one for one in ("a", "ab", "abc", "b", "c") if language.fullmatch(one)] == ["ab"]
+
+    def test_beginnings_are_shared(self):
+        """Words that begin alike share their states."""
+        builder = Builder()
+        builder.add(Words(tuple("a" * 100 + end for end in "0123456789")))
+        assert len(builder.nodes) < 150
+
+
+class TestLimit:
+    """How large a pattern, and all of them together, may be is up to whoever makes the language."""
+
+    def test_default(self):
+        """Without a limit of one's own, it is that of a layout's patterns."""
+        with pytest.raises(PatternError, match="too large"):
+            Language([f"a{{{MAX_NFA_STATES}}}"])
+        with pytest.raises(PatternError, match=f"more than {MAX_NFA_STATES} characters"):
+            Language(["a" * (MAX_NFA_STATES + 1)])
+
+    def test_larger(self):
+        """A larger limit holds for the characters of each pattern and for the states of all of them."""
+        language = Language(["a{1,2000}", Words(("a" * 1500, "b"))], limit=10_000)
+        assert language.fullmatch("a" * 1500)
+        assert not language.fullmatch("a" * 1499)
+        assert Language(["a" * 1500], limit=2000).fullmatch("a" * 1500)
+        with pytest.raises(PatternError, match="more than 2000 characters"):
+            Language(["a" * 2001], limit=2000)
+
+    def test_without(self):
+        """What is made of a language has its limit."""
+        language = Language(["a{1,2000}"], limit=10_000).without(["a{2}"])
+        assert [n for n in (1, 2, 3, 2000, 2001) if language.fullmatch("a" * n)] == [1, 3, 2000]

@@ -326,20 +326,20 @@ REFUSED = [
     ("{{ fargment }}", "unknown-field", "fargment", "not a declared field", "`frag`", "{{ frag }}"),
     ("{{ self }}/x", "unknown-field", "self", "not a declared field", "`", "{{ run }}/x"),
     ("{{ loop }}/x", "unknown-field", "loop", "not a declared field", "`", "{{ run }}/x"),
-    ('{{ run ~ "a" }}', OTHER, '{{ run ~ "a" }}', "more than a field with filters", VALUE, "{{ run }}a"),
-    ("x/{{ it + 1 }}", OTHER, "{{ it + 1 }}", "more than a field with filters", VALUE, "x/{{ it }}"),
-    ("{{ -it }}", OTHER, "{{ -it }}", "more than a field with filters", VALUE, "{{ it }}"),
-    ("{{ run.x }}", OTHER, "{{ run.x }}", "more than a field with filters", VALUE, "{{ run }}"),
-    ("{{ run[0] }}", OTHER, "{{ run[0] }}", "more than a field with filters", VALUE, "{{ run }}"),
-    ("{{ run() }}", OTHER, "{{ run() }}", "more than a field with filters", VALUE, "{{ run }}"),
-    ('a{{ "b" }}', OTHER, '{{ "b" }}', "more than a field with filters", VALUE, "ab"),
-    ("{{ 7 }}", OTHER, "{{ 7 }}", "more than a field with filters", VALUE, "7"),
-    ("{{ none }}", OTHER, "{{ none }}", "more than a field with filters", VALUE, "{{ run }}"),
-    ("{{ [run] }}", OTHER, "{{ [run] }}", "more than a field with filters", VALUE, "{{ run }}"),
-    ("{{ run, it }}", OTHER, "{{ run, it }}", "more than a field with filters", VALUE, "{{ run }}-{{ it }}"),
-    ("{{ run is defined }}", OTHER, "{{ run is defined }}", "more than a field with filters", VALUE, "{{ run }}"),
-    ("{{ run if flag else it }}", OTHER, "{{ run if flag else it }}", "more than a field", VALUE, "{{ run }}"),
-    ('{{ "a" | quote }}', OTHER, '{{ "a" | quote }}', "more than a field with filters", VALUE, "{{ run | quote }}"),
+    ('{{ run ~ "a" }}', OTHER, '{{ run ~ "a" }}', "no field with filters", VALUE, "{{ run }}a"),
+    ("x/{{ it + 1 }}", OTHER, "{{ it + 1 }}", "no field with filters", VALUE, "x/{{ it }}"),
+    ("{{ -it }}", OTHER, "{{ -it }}", "no field with filters", VALUE, "{{ it }}"),
+    ("{{ run.x }}", OTHER, "{{ run.x }}", "no field with filters", VALUE, "{{ run }}"),
+    ("{{ run[0] }}", OTHER, "{{ run[0] }}", "no field with filters", VALUE, "{{ run }}"),
+    ("{{ run() }}", OTHER, "{{ run() }}", "no field with filters", VALUE, "{{ run }}"),
+    ('a{{ "b" }}', OTHER, '{{ "b" }}', "no field with filters", "without braces", "ab"),
+    ("{{ 7 }}", OTHER, "{{ 7 }}", "no field with filters", "without braces", "7"),
+    ("{{ none }}", OTHER, "{{ none }}", "no field with filters", "without braces", "{{ run }}"),
+    ("{{ [run] }}", OTHER, "{{ [run] }}", "no field with filters", VALUE, "{{ run }}"),
+    ("{{ run, it }}", OTHER, "{{ run, it }}", "no field with filters", VALUE, "{{ run }}-{{ it }}"),
+    ("{{ run is defined }}", OTHER, "{{ run is defined }}", "no field with filters", VALUE, "{{ run }}"),
+    ("{{ run if flag else it }}", OTHER, "{{ run if flag else it }}", "no field with filters", VALUE, "{{ run }}"),
+    ('{{ "a" | quote }}', OTHER, '{{ "a" | quote }}', "no field with filters", "without braces", "{{ run | quote }}"),
     # filters
     (
         "{{ it | pad(width=8) }}",
@@ -394,7 +394,14 @@ REFUSED = [
         "{{ it | pad(8) }}",
     ),
     ("{{ it | quote }}", "misapplied-filter", "quote", "of type `int`", "`path`, `str`", "{{ tree | quote }}"),
-    ("{{ it | pad(8) | pad(8) }}", "misapplied-filter", "pad(8) }}", "of type `str`", "`int`", "{{ it | pad(8) }}"),
+    (
+        "{{ it | pad(8) | pad(8) }}",
+        "misapplied-filter",
+        "pad(8) }}",
+        "the text that `pad` gives",
+        "`int`",
+        "{{ it | pad(8) }}",
+    ),
     (
         "{{ frag | quote }}",
         OTHER,
@@ -527,14 +534,14 @@ REFUSED = [
     ("x/{% raw %}{{ run }}{% endraw %}", OTHER, "{% raw %}", "`{% raw %}` is not part of a path", "", "x/{{ run }}"),
     # braces
     ("{{ run", "invalid-template", "{{ run", "`{{` is not closed", "close it", "{{ run }}"),
-    ("{{ run }", "invalid-template", "{{ run }", "unexpected '}'", VALUE, "{{ run }}"),
-    ("{{ run }}}/a", "invalid-template", "}/a", "`}` is unbalanced", VALUE, "{{ run }}"),
-    ("a/{ run }", "invalid-template", "{", "`{` is unbalanced", VALUE, "a/{{ run }}"),
+    ("{{ run }", "invalid-template", "}", "unexpected '}'", VALUE, "{{ run }}"),
+    ("{{ run }}}/a", "invalid-template", "}/a", "a single `}` belongs to no template", VALUE, "{{ run }}"),
+    ("a/{ run }", "invalid-template", "{", "a single `{` belongs to no template", VALUE, "a/{{ run }}"),
     ("run }}/x", "invalid-template", "}}", "`}}` is unbalanced", VALUE, "{{ run }}/x"),
-    ("a%}b", "invalid-template", "}", "`}` is unbalanced", VALUE, "ab"),
+    ("a%}b", "invalid-template", "}", "a single `}` belongs to no template", VALUE, "ab"),
     ("{{ }}", "invalid-template", "{{ }}", "expected an expression", VALUE, "{{ run }}"),
     ("x/{{ run it }}", "invalid-template", "{{ run it }}", "Jinja2 cannot read this", VALUE, "x/{{ run }}"),
-    ("x/{{ (run }}", "invalid-template", "{{ (run }}", "Jinja2 cannot read this", VALUE, "x/{{ (run) }}"),
+    ("x/{{ (run }}", "invalid-template", "}}", "Jinja2 cannot read this", VALUE, "x/{{ (run) }}"),
     ('x/{{ run | pad("8) }}', "invalid-template", '"8', "Jinja2 cannot read this", VALUE, "x/{{ run }}"),
     ("{# a", "invalid-template", "{# a", "omment", "", "{# a #}x"),
     ("{% if %}a{% endif %}", "invalid-template", "{% if %}", "expected an expression", TEST, "a"),
@@ -542,18 +549,18 @@ REFUSED = [
         "{% if run is defined %}{{ run }}",
         "invalid-template",
         "{% if run is defined %}",
-        "nexpected end",
+        "`{% if %}` is not closed",
         "`{% endif %}`",
         "{{ run }}",
     ),
-    ("a{% endif %}", "invalid-template", "{% endif %}", "nknown tag", "`{% endif %}`", "a"),
+    ("a{% endif %}", "invalid-template", "{% endif %}", "`{% endif %}` closes nothing", "`{% endif %}`", "a"),
     ("a{% else %}b", "invalid-template", "{% else %}", "nknown tag", "`{% endif %}`", "a"),
     # text
     ("/{{ run }}", "unsafe-segment", "/", "the path begins with `/`", "leave the `/` out", "{{ run }}"),
     ("{{ run }}/", "unsafe-segment", "/", "the path ends with `/`", "", "{{ run }}"),
     ("{{ run }}//x", "unsafe-segment", "//x", "the path has an empty segment", "one `/`", "{{ run }}/x"),
-    ("../{{ run }}", "unsafe-segment", "../", "the segment `..` is no proper name", "", "{{ run }}"),
-    ("{{ run }}/./x", "unsafe-segment", "/./x", "the segment `.` is no proper name", "", "{{ run }}/x"),
+    ("../{{ run }}", "unsafe-segment", "../", "the segment '..' is no proper name", "", "{{ run }}"),
+    ("{{ run }}/./x", "unsafe-segment", "/./x", "the segment '.' is no proper name", "", "{{ run }}/x"),
     ("{{ run }}/a\\b", "unsafe-segment", "\\", "cannot stand in a path", "", "{{ run }}/a/b"),
     ("{{ run }}/a\u202eb", "unsafe-segment", "\u202e", "(U+202E) cannot stand in a path", "", "{{ run }}/ab"),
     ("{{ run }}/a\u200bb", "unsafe-segment", "\u200b", "(U+200B) cannot stand in a path", "", "{{ run }}/ab"),
@@ -593,7 +600,7 @@ class TestRefused:
         (finding,) = findings(layout("{% if name is defined %}a{% else %}b{% endif %}"))
         assert (finding.rule, finding.span.line, finding.span.column) == (OTHER, LINE, BEFORE)
         assert finding.message.startswith("the value of `name` does not stand in the path")
-        assert finding.help == "write `{{ name }}` in the branch where it is defined"
+        assert finding.help == "write `{{ name }}` in every branch that does not fix its value"
         assert Layout.parse(layout("{% if name is defined %}a{{ name }}{% else %}b{% endif %}")).kinds
 
     def test_several(self):
@@ -612,7 +619,10 @@ class TestRefused:
         fields = "".join(f"  f{i}: {{type: str}}\n" for i in range(40))
         path = "/".join(f"{{% if f{i} is defined %}}{{{{ f{i} }}}}{{% else %}}no{{% endif %}}" for i in range(40))
         (finding,) = findings(f"zarrange: 1\nfields:\n{fields}files:\n  k: {{path: '{path}'}}\n")
-        assert (finding.rule, finding.message) == ("irreversible-template", "the template has too many conditions")
+        assert (finding.rule, finding.message) == (
+            "irreversible-template",
+            "the template has more than 16 conditions, or too many ways to combine them",
+        )
 
     @pytest.mark.parametrize("style", ["'{}'", '"{}"', ">-\n      {}", "|-\n      {}", "{}"])
     def test_column_in_every_style(self, style):

@@ -189,16 +189,16 @@ class TestChecks:
             ("/{{ a }}", 0, "the path begins with `/`"),
             ("{{ a }}/", 7, "the path ends with `/`"),
             ("{{ a }}//{{ b }}", 7, "the path has an empty segment"),
-            ("../{{ a }}", 0, "the segment `..` is no proper name: it is a reserved name"),
-            ("{{ a }}/./x", 7, "the segment `.` is no proper name: it is a reserved name"),
-            ("{{ a }}/ x", 7, "the segment ` x` is no proper name: it starts or ends with a space"),
-            ("{{ a }}/zarr.json", 7, "the segment `zarr.json` is no proper name: it is a reserved name"),
-            ("{{ a }}/e\u0301", 7, "the segment `e\u0301` is no proper name: it is not in Unicode normal form NFC"),
-            ("{% if a is defined %}{{ a }}{% endif %}/x", 39, "the path begins with `/`"),
-            ("x/{% if a is defined %}{{ a }}{% endif %}", 0, "the path ends with `/`"),
-            ("x/{% if a is defined %}{{ a }}{% endif %}/y", 0, "the path has an empty segment"),
-            (".{% if a is defined %}{{ a }}{% endif %}", 0, "the segment `.` is no proper name: it is a reserved name"),
-            (f"{{{{ a }}}}/{'x' * 256}", 7, f"the segment `{'x' * 256}` is no proper name: it has 256 bytes"),
+            ("../{{ a }}", 0, "the segment '..' is no proper name: it is a reserved name"),
+            ("{{ a }}/./x", 7, "the segment '.' is no proper name: it is a reserved name"),
+            ("{{ a }}/ x", 7, "the segment ' x' is no proper name: it starts or ends with a space"),
+            ("{{ a }}/zarr.json", 7, "the segment 'zarr.json' is no proper name: it is a reserved name"),
+            ("{{ a }}/e\u0301", 7, "the segment 'e\u0301' is no proper name: it is not in Unicode normal form NFC"),
+            ("{% if a is defined %}{{ a }}{% endif %}/x", 39, "the path can begin with `/`"),
+            ("x/{% if a is defined %}{{ a }}{% endif %}", 0, "the path can end with `/`"),
+            ("x/{% if a is defined %}{{ a }}{% endif %}/y", 0, "the path can have an empty segment"),
+            (".{% if a is defined %}{{ a }}{% endif %}", 0, "the segment '.' is no proper name: it is a reserved name"),
+            (f"{{{{ a }}}}/{'x' * 256}", 7, f"the segment '{'x' * 78}… is no proper name: it has 256 bytes"),
         ],
     )
     def test_a_path_that_is_none(self, path, column, message):
@@ -238,7 +238,7 @@ class TestChecks:
         """A template with more variants than anybody could keep in mind is refused, and quickly."""
         fields = "".join(f"  f{at}: {{type: str}}\n" for at in range(40))
         path = "x" + "".join(f"{{% if f{at} is defined %}}-{{{{ f{at} }}}}{{% endif %}}" for at in range(40))
-        with pytest.raises(LayoutError, match="the template has too many conditions"):
+        with pytest.raises(LayoutError, match="the template has more than 16 conditions"):
             Layout.parse(f"zarrange: 1\nfields:\n{fields}files: {{k: {{path: '{path}'}}}}")
 
     @pytest.mark.parametrize(("literals", "fits"), [(16, True), (17, False)])
@@ -249,7 +249,7 @@ class TestChecks:
         if fits:
             assert layout_of(path).render("k", a="v15").path == "15"
         else:
-            assert diagnostics(path)[0][2] == "the template has too many conditions"
+            assert diagnostics(path)[0][2].startswith("the template has more than 16 conditions")
 
     def test_a_fault_of_several_variants_is_said_once(self):
         """What is wrong with a piece that all variants share is one finding."""

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import keyword
 import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from zarrange.diagnostics import Diagnostic, Span, shown, similar
+from zarrange.diagnostics import Diagnostic, Label, Span, shown, similar
 from zarrange.language import faults
 from zarrange.language.declarations import make_field
-from zarrange.language.document import Document, Located, structure_document
+from zarrange.language.document import NAME, NO_NAMES, Document, Located, structure_document
 from zarrange.language.kinds import Example, Kind, Sort
 from zarrange.language.matcher import Matcher
+from zarrange.language.proof import Proof, prove
 from zarrange.language.templates import Names, Text, Tree, parse_template
-from zarrange.language.variants import TooManyVariants, check_variants, unfold
+from zarrange.language.variants import MAX_CONDITIONS, TooManyVariants, check_variants, unfold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -45,6 +45,16 @@ class Assembly:
     fields: Mapping[str, Field]
     kinds: Mapping[str, Kind]
     named: frozenset[str]
+
+    @cached_property
+    def proof(self) -> Proof:
+        """Which clashes there are."""
+        return prove(self.kinds)
+
+    def template_span(self, kind: Kind) -> Span:
+        """Return where a kind's template stands in the layout file."""
+        section = next(section for section, sort in _SECTIONS.items() if sort == kind.sort)
+        return self.located.span((section, kind.name, "path"))
 
     def kind_span(self, kind: Kind) -> Span:
         """Return where a kind's name stands in the layout file."""
@@ -101,14 +111,13 @@ class _Assembler:
         }
         return Assembly(self.document, self.located, self.fields, kinds, frozenset(named))
 
-    def _fault(self, fault: Fault, message: str, span: Span, advice: str | None = None) -> None:
-        self.report(fault(message, span, advice))
+    def _fault(self, fault: Fault, message: str, span: Span, advice: str | None = None, *labels: Label) -> None:
+        self.report(fault(message, span, advice, labels))
 
     def _check_name(self, section: str, name: str, what: str) -> bool:
-        is_word = keyword.iskeyword(name) or name in {"none", "true", "false"}  # Jinja2 spells them so as well
-        if re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name) and not is_word:
+        if re.fullmatch(NAME, name) and name not in NO_NAMES:
             return True
-        message = f"`{name}` is no name for a {what}"
+        message = f"`{name}` is no name for a {what}" if name else f"a {what} has no name"
         advice = "use letters, digits and _, a letter first, and no word of Python's own"
         self._fault(faults.invalid_name, message, self.located.key_span((section, name)), advice)
         return False
@@ -121,9 +130,8 @@ class _Assembler:
                 continue
             if name in self.document.fragments:
                 message = f"`{name}` is a field and a fragment"
-                self._fault(
-                    faults.invalid_name, message, self.located.key_span(("fragments", name)), "rename one of them"
-                )
+                field, fragment = (self.located.key_span((section, name)) for section in ("fields", "fragments"))
+                self._fault(faults.invalid_name, message, fragment, "rename one of them", Label(field, "the field"))
             made, wrong = make_field(name, spec)
             for fault in wrong:
                 path = ("fields", name, *fault.path)
@@ -168,8 +176,9 @@ class _Assembler:
                     continue
                 if name in taken:
                     message = f"the kind `{name}` stands under `{taken[name]}` already"
+                    here, first = (self.located.key_span((one, name)) for one in (section, taken[name]))
                     self._fault(
-                        faults.duplicate_key, message, self.located.key_span((section, name)), "rename one of them"
+                        faults.duplicate_key, message, here, "rename one of them", Label(first, "the first one")
                     )
                     continue
                 taken[name] = section
@@ -218,7 +227,8 @@ class _Assembler:
             variants = unfold(tree)
             check_variants(variants, span, found.append)
         except TooManyVariants:
-            found.append(faults.irreversible_template("the template has too many conditions", span))
+            message = f"the template has more than {MAX_CONDITIONS} conditions, or too many ways to combine them"
+            found.append(faults.irreversible_template(message, span, "make several kinds of it"))
         for one in found:
             self.report(one)
         return None if found else tuple(variants)

@@ -61,8 +61,8 @@ is_plain_path = re.compile(f"{_PLAIN}(?:/{_PLAIN})*+").fullmatch
 class Charset:
     """A set of texts that a `str` field, or one segment of a `path` field, may take.
 
-    `include` and `exclude` describe it as regular expressions, closely enough that no text of the charset is left
-    out; `fault` decides, and says what is wrong.
+    `fault` decides, and says what is wrong. `include` and `exclude` describe the set as regular expressions that leave
+    no text of it out; unless the charset `is_regular`, they have others too, but none in ASCII.
     """
 
     name: str
@@ -70,6 +70,7 @@ class Charset:
     include: str
     exclude: tuple[str, ...]
     fault: Callable[[str], str | None]
+    is_regular: bool = True
 
 
 def _portable_fault(text: str) -> str | None:
@@ -110,6 +111,18 @@ def _text_fault(text: str) -> str | None:
     return f"{lone[0]!r} is half of a surrogate pair" if lone else None
 
 
+_HIDDEN = (
+    r"\x00-\x1f\x7f-\xa0\xad\u0600-\u0605\u061c\u06dd\u070f\u08e2\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u2064"
+    r"\u2066-\u206f\u3000\ud800-\uf8ff\ufdd0-\ufdef\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0001\U000e0020-\U000e007f"
+    r"\U000f0000-\U0010ffff"
+)
+"""Characters that cannot be printed in any version of Unicode. All that can't in this one would be 700 ranges."""
+
+
+def _in_any_case(name: str) -> str:
+    return "".join(f"[{one.upper()}{one}]" if one.isalpha() else re.escape(one) for one in name)
+
+
 CHARSETS = {
     "portable": Charset(
         "portable",
@@ -122,11 +135,12 @@ CHARSETS = {
     "unicode": Charset(
         "unicode",
         "one path segment of printable characters other than / and \\, in Unicode normal form NFC",
-        r"[^/\\\x00-\x1f\x7f-\x9f ](?:[^/\\\x00-\x1f\x7f-\x9f]*[^/\\\x00-\x1f\x7f-\x9f ])?",
-        (r"\.\.?", METADATA, r"\.[Zz](?:[Aa][Rr][Rr][Aa][Yy]|[Aa][Tt][Tt][Rr][Ss]|[Gg][Rr][Oo][Uu][Pp])"),
+        rf"[^/\\{_HIDDEN} ](?:[^/\\{_HIDDEN}]*[^/\\{_HIDDEN} ])?",
+        tuple(map(_in_any_case, sorted(RESERVED))),
         _unicode_fault,
+        is_regular=False,  # neither what can be printed nor what is in normal form has an automaton of a useful size
     ),
-    "text": Charset("text", "any text", r"(?:.|\n)+", (), _text_fault),
+    "text": Charset("text", "any text", r"[^\ud800-\udfff]+", (), _text_fault),
 }
 
 

@@ -7,13 +7,25 @@ under `allow`. A layout with a fault of the format never gets here: loading refu
 from __future__ import annotations
 
 import inspect
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
 from zarrange.diagnostics import Diagnostic, Severity, similar
 from zarrange.language import faults
+from zarrange.language.findings import Findings, TooManyFindings
+from zarrange.language.rules.clashes import (
+    ambiguous_template,
+    nested_kinds,
+    overlapping_kinds,
+    unproved_layout,
+    unused_allow,
+)
 from zarrange.language.rules.examples import failing_example, missing_example
+from zarrange.language.rules.fields import missing_doc, slow_pattern, unfillable_field, unused_field, unused_fragment
+from zarrange.language.rules.lengths import long_path
+from zarrange.language.rules.names import case_collision, chunk_name, unmarked_container, unportable_segment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,6 +42,10 @@ class Rule:
     find: Callable[[Assembly], Iterator[Diagnostic]]
     severity: Severity
 
+    def severity_of(self, finding: Diagnostic) -> Severity:
+        """How bad a finding is, if the layout says nothing else: not worse than the finding itself says."""
+        return self.severity if finding.severity is Severity.ERROR else finding.severity
+
     @property
     def name(self) -> str:
         """The bad pattern: the function's name, as users write it."""
@@ -42,19 +58,36 @@ ALLOWABLE = ("ambiguous-template", "overlapping-kinds", "nested-kinds")
 RULES: dict[str, Rule] = {
     rule.name: rule
     for rule in (
+        Rule(unproved_layout, Severity.WARNING),  # first: of very many findings the last ones are left out
+        Rule(ambiguous_template, Severity.ERROR),
+        Rule(overlapping_kinds, Severity.ERROR),
+        Rule(nested_kinds, Severity.ERROR),
         Rule(failing_example, Severity.ERROR),
+        Rule(unfillable_field, Severity.ERROR),
+        Rule(unused_allow, Severity.WARNING),
+        Rule(case_collision, Severity.WARNING),
+        Rule(chunk_name, Severity.WARNING),
+        Rule(unportable_segment, Severity.WARNING),
+        Rule(unmarked_container, Severity.WARNING),
+        Rule(long_path, Severity.WARNING),
+        Rule(slow_pattern, Severity.WARNING),
+        Rule(unused_field, Severity.WARNING),
+        Rule(unused_fragment, Severity.WARNING),
         Rule(missing_example, Severity.WARNING),
+        Rule(missing_doc, Severity.WARNING),
     )
 }
 
 
 def check(assembly: Assembly) -> tuple[Diagnostic, ...]:
     """Return every finding of every rule that is not turned off, in the order of the file."""
-    found = []
-    for rule in RULES.values():
-        level = assembly.document.rules.get(rule.name, rule.severity.value)
-        if level != "off":
-            found += [evolve(one, severity=Severity(level)) for one in rule.find(assembly)]
+    found = Findings()
+    with suppress(TooManyFindings):
+        for rule in RULES.values():
+            level = assembly.document.rules.get(rule.name)
+            if level != "off":
+                for one in rule.find(assembly):
+                    found.report(evolve(one, severity=rule.severity_of(one) if level is None else Severity(level)))
     return tuple(sorted(found, key=lambda one: (one.span, one.rule, one.message)))
 
 

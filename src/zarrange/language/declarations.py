@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from attrs import fields as attributes, frozen
@@ -19,9 +18,6 @@ if TYPE_CHECKING:
     from zarrange.language.faults import Fault
 
 __all__ = ["SpecFault", "make_field"]
-
-MAX_EXACT = 250
-"""Of choices that are longer than this in all, no pattern is made."""
 
 
 @frozen
@@ -57,9 +53,6 @@ def make_field(name: str, spec: FieldSpec) -> tuple[Field | None, list[SpecFault
     if spec.choices is not None and isinstance(made, StrField) and made.is_verbatim is not None:
         made.is_verbatim = frozenset(made.choices or ()).__contains__
         made.is_common = None
-        exact = "|".join(re.escape(str(choice)) for choice in made.choices or ())
-        if len(exact) <= MAX_EXACT:  # the charset includes very many choices as well
-            made.include, made.exclude = (exact,), ()
     return made, []
 
 

@@ -7,11 +7,12 @@ wrong is reported and left out, so that the rest is still checked. What the piec
 from __future__ import annotations
 
 import copy
+import keyword
 import os
 import re
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from attrs import define, field, frozen
 
@@ -20,6 +21,7 @@ from zarrange.diagnostics import Diagnostic, Span, similar
 from zarrange.errors import LayoutError, StructureError
 from zarrange.language import faults
 from zarrange.language.fields import FieldSpec
+from zarrange.language.notes import Also
 from zarrange.language.shipped import shipped_layouts
 from zarrange.language.source import MAX_BYTES, KeyPath, Source, parse
 
@@ -43,79 +45,103 @@ __all__ = [
 MAX_CHAIN = 8
 SECTIONS = ("fields", "fragments", "containers", "groups", "arrays", "files")
 
+# --- what may stand in a layout file ---------------------------------------------------------------------------------
+
+NAME = "[A-Za-z][A-Za-z0-9_]*"
+NO_NAMES = frozenset({*keyword.kwlist, "none", "true", "false"})
+"""Words of Python's own are no names, and Jinja2 spells three of them in another way as well."""
+BESIDE = r"[A-Za-z0-9_+=@-][A-Za-z0-9_+=@. -]*\.ya?ml"
+"""The name of a layout file that another one beside it may extend."""
+
+Name = Annotated[
+    str,
+    "Letters, digits and _, a letter first, and no word of Python's own.",
+    Also(title="Name", pattern=f"^{NAME}$", **{"not": {"enum": sorted(NO_NAMES)}}),
+]
+Doc = Annotated[str | None, "What it is."]
+
 
 @frozen
 class ExampleSpec:
     """Values of a kind, and the path that they render to."""
 
-    values: dict[str, str | int | float | bool | None]
-    path: str
+    values: Annotated[dict[str, str | int | float | bool | None], "A value for each field; null is not given."]
+    path: Annotated[str, "The path that the values render to, from the root."]
+
+
+Examples = Annotated[tuple[ExampleSpec, ...], "Values and their paths; `zarrange check` holds them against each other."]
 
 
 @frozen
 class ContainerSpec:
     """A `.zarr` folder."""
 
-    path: str
-    zarr_format: Literal[2, 3] | None = None
-    doc: str | None = None
-    examples: tuple[ExampleSpec, ...] = ()
+    path: Annotated[str, "Template of the folder's path, from the root.", Also(minLength=1)]
+    zarr_format: Annotated[
+        Literal[2, 3] | None, "What new containers are written in: 3 unless given; what exists keeps its own."
+    ] = None
+    doc: Doc = None
+    examples: Examples = ()
 
 
 @frozen
 class GroupSpec:
     """A zarr group inside a container."""
 
-    container: str
-    path: str
-    doc: str | None = None
-    examples: tuple[ExampleSpec, ...] = ()
+    container: Annotated[str, "Name of the container that it is in."]
+    path: Annotated[str, "Template of the group's path inside its container.", Also(minLength=1)]
+    doc: Doc = None
+    examples: Examples = ()
 
 
 @frozen
 class ArraySpec:
     """A zarr array inside a container."""
 
-    container: str
-    path: str
-    doc: str | None = None
-    examples: tuple[ExampleSpec, ...] = ()
+    container: Annotated[str, "Name of the container that it is in."]
+    path: Annotated[str, "Template of the array's path inside its container.", Also(minLength=1)]
+    doc: Doc = None
+    examples: Examples = ()
 
 
 @frozen
 class FileSpec:
     """A single file that is not zarr."""
 
-    path: str
-    doc: str | None = None
-    examples: tuple[ExampleSpec, ...] = ()
+    path: Annotated[str, "Template of the file's path, from the root.", Also(minLength=1)]
+    doc: Doc = None
+    examples: Examples = ()
 
 
 @frozen
 class AllowSpec:
     """A finding that is accepted: its rule, the kinds that it is about, and the reason."""
 
-    rule: str
-    kinds: tuple[str, ...]
-    because: str
+    rule: Annotated[str, "Which rule has found it."]
+    kinds: Annotated[tuple[Name, ...], "The kinds that it is about."]
+    because: Annotated[str, "Why it does no harm.", Also(pattern=r"\S")]
 
 
 @frozen
 class Document:
     """A whole layout file."""
 
-    zarrange: int
-    name: str | None = None
-    doc: str | None = None
-    extends: str | None = None
-    fields: dict[str, FieldSpec] = field(factory=dict)
-    fragments: dict[str, str] = field(factory=dict)
-    containers: dict[str, ContainerSpec] = field(factory=dict)
-    groups: dict[str, GroupSpec] = field(factory=dict)
-    arrays: dict[str, ArraySpec] = field(factory=dict)
-    files: dict[str, FileSpec] = field(factory=dict)
-    rules: dict[str, Literal["off", "warning", "error"]] = field(factory=dict)
-    allow: tuple[AllowSpec, ...] = ()
+    zarrange: Annotated[int, "Version of the layout format."]
+    name: Annotated[str | None, "Name of the layout; its file's unless given."] = None
+    doc: Annotated[str | None, "What the layout is for."] = None
+    extends: Annotated[str | None, "What this layout changes: a shipped layout, or a YAML file beside this one."] = None
+    fields: Annotated[dict[Name, FieldSpec], "The named, typed values that templates use."] = field(factory=dict)
+    fragments: Annotated[
+        dict[Name, Annotated[str, "A template, or a part of one.", Also(minLength=1)]], "Pieces that templates share."
+    ] = field(factory=dict)
+    containers: Annotated[dict[Name, ContainerSpec], "The `.zarr` folders."] = field(factory=dict)
+    groups: Annotated[dict[Name, GroupSpec], "The zarr groups in containers."] = field(factory=dict)
+    arrays: Annotated[dict[Name, ArraySpec], "The zarr arrays in containers."] = field(factory=dict)
+    files: Annotated[dict[Name, FileSpec], "The files that are not zarr."] = field(factory=dict)
+    rules: Annotated[
+        dict[str, Literal["off", "warning", "error"]], "Rules that are turned off, or whose findings weigh otherwise."
+    ] = field(factory=dict)
+    allow: Annotated[tuple[AllowSpec, ...], "Findings that are accepted, each with its reason."] = ()
 
 
 @define
@@ -201,7 +227,7 @@ def _base_of(chain: Sequence[Source]) -> Source | None:
     shipped = shipped_layouts()
     if written in shipped:
         path = shipped[written]
-    elif re.fullmatch(r"[A-Za-z0-9_+=@-][A-Za-z0-9_+=@. -]*\.ya?ml", written):
+    elif re.fullmatch(BESIDE, written):
         path = Path(source.file).parent / written
     else:
         message = f"`{written}` is neither a shipped layout nor the name of a YAML file beside this one"
@@ -226,7 +252,7 @@ def _start_of(file: str) -> Span:
 # --- extends ---------------------------------------------------------------------------------------------------------
 
 
-def merge(chain: Sequence[Source]) -> Located:
+def merge(chain: Sequence[Source], report: Callable[[Diagnostic], None]) -> Located:
     """Return the data of a source with what it inherits from those that it extends (the furthest is last).
 
     Mappings merge by key, anything else replaces, `null` takes away what was inherited. Examples speak of the
@@ -234,8 +260,22 @@ def merge(chain: Sequence[Source]) -> Located:
     """
     merged = _own(chain[-1])
     for source in reversed(chain[:-1]):
-        merged = _merge(merged, _own(source))
+        own = _own(source)
+        if isinstance(merged.data, dict) and isinstance(own.data, dict):
+            _check_taken_away(merged.data, own, report)
+        merged = _merge(merged, own)
     return merged
+
+
+def _check_taken_away(base: dict[str, Any], own: Located, report: Callable[[Diagnostic], None]) -> None:
+    """Report entries that are to be taken away but were not inherited: most likely a slip of the pen."""
+    for section in (*SECTIONS, "rules"):
+        entries, inherited = own.data.get(section), base.get(section)
+        known = inherited if isinstance(inherited, dict) else {}
+        for name in [name for name, entry in entries.items() if entry is None] if isinstance(entries, dict) else []:
+            if name not in known:
+                message = f"`{name}` is not inherited, so it cannot be taken away"
+                report(faults.unknown_key(message, own.key_span((section, name)), similar(name, known, "entry")))
 
 
 def _own(source: Source) -> Located:
@@ -254,11 +294,18 @@ def _record(data: Any, path: KeyPath, there: KeyPath, source: Source, origins: d
 def _merge(base: Located, own: Located) -> Located:
     source = own.origins[()][0]
     if not isinstance(base.data, dict) or not isinstance(own.data, dict):
-        return own
+        return own if isinstance(base.data, dict) else base  # whichever is wrong
     origins = {path: origin for path, origin in base.origins.items() if "examples" not in path[2:3]}
     origins.update(own.origins)
     data = _merged(_without_examples(base.data), own.data)
     data.pop("extends", None)
+    # A version is not inherited, and what is wrong with a base is wrong, whatever the layout on top of it says.
+    for key, is_fine in (
+        ("zarrange", base.data.get("zarrange") == 1),
+        ("extends", isinstance(base.data.get("extends"), str)),
+    ):
+        if key in base.data and not is_fine:
+            data[key], origins[key,] = base.data[key], base.origins[key,]
     if isinstance(base.data.get("allow"), list) and isinstance(own.data.get("allow"), list):
         data["allow"] = [*base.data["allow"], *own.data["allow"]]
         origins.update({path: origin for path, origin in base.origins.items() if path[:1] == ("allow",) and path[1:]})
@@ -274,7 +321,7 @@ def _without_examples(data: dict[str, Any]) -> dict[str, Any]:
     return {
         section: {name: stripped(entry) for name, entry in entries.items()} if isinstance(entries, dict) else entries
         for section, entries in data.items()
-        if section not in {"name", "doc"}
+        if section not in {"zarrange", "name", "doc", "extends"}
     }
 
 
@@ -283,8 +330,9 @@ def _merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     for key, value in own.items():
         if value is None:
             result.pop(key, None)
-        elif isinstance(value, dict) and isinstance(result.get(key), dict):
-            result[key] = _merged(result[key], value)
+        elif isinstance(value, dict):
+            inherited = result.get(key)
+            result[key] = _merged(inherited if isinstance(inherited, dict) else {}, value)
         else:
             result[key] = value
     return result
@@ -322,6 +370,8 @@ def _place_to_leave_out(problem: Any, *, whole_entry: bool) -> KeyPath:
     """Return the path of a wrong key, or of the entry that it stands in, where that cannot do without."""
     path: KeyPath = problem.path
     is_entry = path[:1] and path[0] in SECTIONS
+    if is_entry and path[2:3] == ("examples",):
+        return path[:3]
     # A field without one of its keys would be another field.
     if problem.rule != "unknown-key" and (whole_entry or problem.rule == "missing-key" or path[:1] == ("fields",)):
         return path[: 2 if is_entry else 1]
@@ -330,10 +380,12 @@ def _place_to_leave_out(problem: Any, *, whole_entry: bool) -> KeyPath:
 
 def _diagnostic(problem: Any, located: Located) -> Diagnostic:
     at = located.span if problem.rule == "wrong-type" else located.key_span
-    advice = problem.help
-    if problem.rule == "missing-key" and problem.path == ():
+    message, advice = problem.message, problem.help
+    if problem.rule == "missing-key" and not problem.path:
         advice = "begin the file with `zarrange: 1`"
-    return faults.FAULTS[problem.rule](problem.message, at(problem.path), advice)
+    elif problem.rule == "missing-key" and isinstance(problem.path[-1], str):
+        message = f"`{problem.path[-1]}` has no {problem.message.partition(' ')[0]}"
+    return faults.FAULTS[problem.rule](message, at(problem.path), advice)
 
 
 def _pruned(data: dict[str, Any], paths: Sequence[KeyPath]) -> dict[str, Any]:

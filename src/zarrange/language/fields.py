@@ -1,7 +1,7 @@
 """Fields: named, typed values, and what fits them.
 
 A field accepts a value or refuses it with a reason; it never cleans one. Each type has a text form that reads back:
-`encode` and `decode` are the two directions, `include` and `exclude` the regular expressions that its texts match.
+`encode` and `decode` are the two directions, `texts` the set of all texts, as regular expressions.
 Filters may replace the text form (`zarrange.language.filters`); what a value must be stays the field's own matter.
 """
 
@@ -12,19 +12,26 @@ import math
 import operator
 import re
 from collections.abc import Callable
+from functools import cached_property
 from numbers import Real
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from attrs import frozen
 
 from zarrange.diagnostics import shown
 from zarrange.identifiers import Value
-from zarrange.language.charsets import CHARSETS, is_plain, is_plain_path, is_portable
+from zarrange.language import dates
+from zarrange.language.charsets import CHARSETS, MAX_SEGMENT_BYTES, is_plain, is_plain_path, is_portable
+from zarrange.language.notes import Also
 from zarrange.language.patterns import Language
+from zarrange.language.ranges import decimal_range
+from zarrange.language.texts import Texts, float_texts, is_ascii
 
 __all__ = ["FIELD_TYPES", "Field", "FieldSpec", "Misfit"]
 
 MAX_INT_DIGITS = 40
+MAX_STATES = 50_000
+"""What a pattern that was small enough can make of automata: they are made larger by charsets, limits and filters."""
 
 
 class Misfit(ValueError):  # noqa: N818 - not an error yet: a field's word that a value does not fit
@@ -35,15 +42,21 @@ class Misfit(ValueError):  # noqa: N818 - not an error yet: a field's word that 
 class FieldSpec:
     """What a layout file says of one field."""
 
-    type: str
-    doc: str | None = None
-    choices: tuple[str | int | float | bool, ...] | None = None
-    pattern: str | None = None
-    exclude: tuple[str, ...] = ()
-    min: int | float | str | None = None
-    max: int | float | str | None = None
-    max_length: int | None = None
-    charset: Literal["portable", "unicode", "text"] | None = None
+    type: Annotated[str, "What sort of values the field takes."]
+    doc: Annotated[str | None, "What the field means."] = None
+    choices: Annotated[
+        tuple[str | int | float | bool, ...] | None, "The only values that the field takes.", Also(minItems=1)
+    ] = None
+    pattern: Annotated[str | None, "A regular expression that the whole value must match."] = None
+    exclude: Annotated[tuple[str, ...], "Regular expressions; the whole value must match none of them."] = ()
+    min: Annotated[int | float | str | None, "The least value: a number, or a date in its ISO form."] = None
+    max: Annotated[int | float | str | None, "The greatest value: a number, or a date in its ISO form."] = None
+    max_length: Annotated[
+        int | None, "The most characters that a value may have.", Also(minimum=1, maximum=MAX_SEGMENT_BYTES)
+    ] = None
+    charset: Annotated[
+        Literal["portable", "unicode", "text"] | None, "Which characters a value may have; `portable` unless given."
+    ] = None
 
 
 class Field:
@@ -52,8 +65,6 @@ class Field:
     type: ClassVar[str]
     settings: ClassVar[frozenset[str]] = frozenset()
     """The keys of a `FieldSpec` that mean something for this type, beside `type`, `doc` and `choices`."""
-    include: tuple[str, ...]
-    exclude: tuple[str, ...] = ()
     is_verbatim: Callable[[str], object] | None = None
     """Answers, for a `str`, whether it fits and is its own text form; `None` where the text form differs."""
     is_common: Callable[[str], object] | None = None
@@ -72,12 +83,26 @@ class Field:
             return f"one of {', '.join(repr(choice) for choice in self.choices)}"
         return self._fits()
 
+    @property
+    def texts(self) -> Texts:
+        """The texts of all values, `choices` apart."""
+        raise NotImplementedError
+
+    @cached_property
+    def language(self) -> Language:
+        """The language of `texts`."""
+        return Language(self.texts.include, self.texts.exclude, MAX_STATES)
+
     def accept(self, value: object) -> Value:
         """Return `value` as the plain Python value that a key holds. Raises `Misfit`."""
         accepted = self._accept(value)
-        if self.choices is not None and accepted not in self.choices:
+        if self.choices is not None and accepted not in self._chosen:
             raise self.misfit(value)
         return accepted
+
+    @cached_property
+    def _chosen(self) -> frozenset[Value]:
+        return frozenset(self.choices or ())
 
     def encode(self, value: Any) -> str:
         """Return the text form of an accepted value."""
@@ -127,9 +152,9 @@ class StrField(Field):
         super().__init__(name, spec)
         self.charset = CHARSETS[spec.charset or "portable"]
         self.max_length = spec.max_length
-        self.include = (self.charset.include, *([] if spec.pattern is None else [spec.pattern]))
-        self.exclude = (*self.charset.exclude, *spec.exclude)
-        self._own = Language(self.include[1:], spec.exclude) if spec.pattern is not None or spec.exclude else None
+        self.is_portable = self.type == "str" and self.charset.name == "portable"
+        self._patterns = () if spec.pattern is None else (spec.pattern,)
+        self._own = Language(self._patterns, spec.exclude) if self._patterns or spec.exclude else None
         self.is_verbatim = self._make_is_verbatim()
         if self._own is None and self.max_length is None and self.charset.name == "unicode":
             self.is_common = self._plain
@@ -145,6 +170,18 @@ class StrField(Field):
             return fault(text) is None and (most is None or len(text) <= most) and (own is None or own.fullmatch(text))
 
         return is_verbatim
+
+    @cached_property
+    def texts(self) -> Texts:
+        include, exclude = self._charset_patterns()
+        if self.max_length is not None:
+            include = (*include, rf"[\s\S]{{1,{self.max_length}}}")
+        is_regular = self.charset.is_regular or any(map(is_ascii, self._patterns))
+        return Texts((*include, *self._patterns), (*exclude, *self.spec.exclude), is_regular, is_regular_in_ascii=True)
+
+    def _charset_patterns(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """What a text must match, and what it must not, to be in the charset."""
+        return (self.charset.include,), self.charset.exclude
 
     def decode(self, text: str) -> Value:
         return text
@@ -183,11 +220,10 @@ class PathField(StrField):
     type = "path"
     _plain = staticmethod(is_plain_path)
 
-    def __init__(self, name: str, spec: FieldSpec) -> None:
-        super().__init__(name, spec)
+    def _charset_patterns(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         segment = rf"(?:{self.charset.include})"
-        self.include = (rf"{segment}(?:/{segment})*", *self.include[1:])
-        self.exclude = (*(rf"(?:.*/)?(?:{one})(?:/.*)?" for one in self.charset.exclude), *spec.exclude)
+        exclude = tuple(rf"(?:.*/)?(?:{one})(?:/.*)?" for one in self.charset.exclude)
+        return (rf"{segment}(?:/{segment})*",), exclude
 
     def _make_is_verbatim(self) -> Callable[[str], object]:
         return self._is_fit
@@ -219,11 +255,19 @@ class IntField(Field):
         super().__init__(name, spec)
         self.min: Any = spec.min
         self.max: Any = spec.max
-        is_signed = spec.min is None or int(spec.min) < 0
-        self.include = ("0|-?[1-9][0-9]*" if is_signed else "0|[1-9][0-9]*",)
+
+    @cached_property
+    def texts(self) -> Texts:
+        return self.padded(1)
+
+    def padded(self, width: int) -> Texts:
+        """Return the texts of all values where they are written with at least so many characters."""
+        most: int = 10**MAX_INT_DIGITS - 1
+        low, high = -most if self.min is None else self.min, most if self.max is None else self.max
+        return Texts((decimal_range(low, high, width),))
 
     def decode(self, text: str) -> Value:
-        if not re.fullmatch(self.include[0], text) or len(text) > MAX_INT_DIGITS:
+        if not _is_whole(text):
             raise ValueError(f"{text!r} is not a whole number in its shortest form")
         return int(text)
 
@@ -247,15 +291,18 @@ class FloatField(Field):
 
     type = "float"
     settings = frozenset({"min", "max"})
-    include = (r"-?[0-9]+(?:\.[0-9]+)?(?:e[+-][0-9]+)?",)
 
     def __init__(self, name: str, spec: FieldSpec) -> None:
         super().__init__(name, spec)
         self.min: Any = spec.min
         self.max: Any = spec.max
 
+    @cached_property
+    def texts(self) -> Texts:
+        return float_texts(self.min, self.max)
+
     def decode(self, text: str) -> Value:
-        if not re.fullmatch(self.include[0], text):
+        if not _is_number(text):
             raise ValueError(f"{text!r} is not a number")
         return float(text)
 
@@ -281,7 +328,10 @@ class BoolField(Field):
     """`True` or `False`."""
 
     type = "bool"
-    include = ("True|False",)
+
+    @property
+    def texts(self) -> Texts:
+        return Texts(("True|False",))
 
     def decode(self, text: str) -> Value:
         if text not in {"True", "False"}:
@@ -305,13 +355,21 @@ class DateField(Field):
 
     type = "date"
     settings = frozenset({"min", "max"})
-    include = ("[0-9]{4}-[0-9]{2}-[0-9]{2}",)
     _class: ClassVar[Any] = datetime.date
 
     def __init__(self, name: str, spec: FieldSpec) -> None:
         super().__init__(name, spec)
         self.min = None if spec.min is None else self._limit(spec.min)
         self.max = None if spec.max is None else self._limit(spec.max)
+
+    @cached_property
+    def texts(self) -> Texts:
+        return self.formatted("%Y-%m-%d")
+
+    def formatted(self, form: str) -> Texts:
+        """Return the texts of all values in a format of the `date` filter."""
+        days = dates.calendar(form, self.min, self.max, has_time=self._class is datetime.datetime)
+        return Texts(days, is_regular=dates.is_consistent(form))
 
     def _limit(self, written: object) -> Any:
         return self.decode(written) if isinstance(written, str) else written
@@ -345,8 +403,13 @@ class DatetimeField(DateField):
     """A day with a time and no time zone. Its ISO form has colons, so a template must use the `date` filter."""
 
     type = "datetime"
-    include = ("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+",)
     _class = datetime.datetime
+
+    @cached_property
+    def texts(self) -> Texts:
+        forms = [self.formatted(form).include for form in ("%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S.%f")]
+        # Texts with and without microseconds differ in length: no pattern of the ones takes any of the others.
+        return Texts(tuple(map("|".join, zip(*forms, strict=True))), (r".*\.000000",))
 
     def revive(self, value: Any) -> Any:
         return value
@@ -370,6 +433,9 @@ class DatetimeField(DateField):
 FIELD_TYPES: dict[str, type[Field]] = {
     cls.type: cls for cls in (StrField, IntField, PathField, DateField, DatetimeField, BoolField, FloatField)
 }
+
+_is_whole = re.compile(rf"0|-?[1-9][0-9]{{0,{MAX_INT_DIGITS - 1}}}").fullmatch
+_is_number = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:e[+-][0-9]+)?").fullmatch
 
 
 def _type_name(value: object) -> str:

@@ -8,16 +8,15 @@ same value; for a filter that is not built in this is checked each time that a p
 from __future__ import annotations
 
 import inspect
-import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote_to_bytes
 
 from attrs import field, frozen, validators
 
 from zarrange.diagnostics import shown
 from zarrange.language import dates
-from zarrange.language.charsets import DEVICES, METADATA, is_portable
 from zarrange.language.patterns import Language
+from zarrange.language.quoting import QUOTED, quote, unquote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -41,7 +40,8 @@ class Filter:
 
     `encode(value, *arguments)` gives the text, `decode(text, *arguments)` the value that it was made of; both raise
     `ValueError` for what they do not take. `takes` names the field types that it applies to. `pattern` is a
-    regular expression that every text of it matches (given the arguments, where it is a function).
+    regular expression that every text of it matches (given the arguments, where it is a function): a value for which
+    `encode` gives another text is refused.
     """
 
     name: str = field(validator=validators.matches_re(r"[a-z][a-z0-9_]*"))
@@ -51,7 +51,8 @@ class Filter:
     pattern: str | Callable[..., str] = "[^/]+"
     is_exact: bool = field(default=False, init=False)
     """Every value comes back, `decode` refuses any text but the one that `encode` gives, and `pattern` names every
-    character: nothing is checked again. Only the built-in filters promise that."""
+    character: nothing is checked again. Only built-in filters promise that."""
+    is_built_in: bool = field(default=False, init=False)
 
     @takes.validator
     def _check_takes(self, _: object, names: frozenset[str]) -> None:
@@ -75,6 +76,15 @@ class Filter:
     def texts(self, arguments: tuple[Any, ...]) -> str:
         """Return the regular expression that every text of this filter matches."""
         return self.pattern if isinstance(self.pattern, str) else self.pattern(*arguments)
+
+    def writes(self, text: str, arguments: tuple[Any, ...]) -> bool:
+        """Return whether `pattern` has it that `encode` may give this text."""
+        return _language(self.texts(arguments)).fullmatch(text)
+
+
+@lru_cache(64)
+def _language(pattern: str) -> Language:
+    return Language([pattern])
 
 
 def _signature(function: Callable[..., Any]) -> inspect.Signature | None:
@@ -106,41 +116,16 @@ def _padded(width: int) -> str:
     return "-?[0-9]+"
 
 
-_RESERVED = re.compile(rf"[.-]|{DEVICES}(?=\.|\Z)|{METADATA}\Z")
-_UNSAFE = re.compile(rb"[^A-Za-z0-9._+=@-]")
-_PERCENT = {bytes([byte]): b"%%%02X" % byte for byte in range(256)}
-
-
-def _quote(text: str) -> str:
-    if is_portable(text):
-        return text
-    quoted = _UNSAFE.sub(lambda match: _PERCENT[match[0]], text.encode()).decode()
-    # A first character that would make the segment special is quoted too, and so is a dot at the end.
-    if _RESERVED.match(quoted):
-        quoted = f"%{ord(quoted[0]):02X}{quoted[1:]}"
-    return f"{quoted[:-1]}%2E" if quoted.endswith(".") else quoted
-
-
-_QUOTED = "(?:[A-Za-z0-9._+=@-]|%[0-9A-F][0-9A-F])+"
-_is_quoted = re.compile(_QUOTED).fullmatch
-
-
-def _unquote(text: str) -> str:
-    if not _is_quoted(text):
-        raise ValueError(f"{text!r} is not percent-encoded text")
-    value = unquote_to_bytes(text).decode()
-    if _quote(value) != text:
-        raise ValueError(f"{text!r} is not how {value!r} is quoted")
-    return value
-
-
-def _exact(made: Filter) -> Filter:
-    object.__setattr__(made, "is_exact", True)
+def _built_in(made: Filter, *, is_exact: bool) -> Filter:
+    object.__setattr__(made, "is_exact", is_exact)
+    object.__setattr__(made, "is_built_in", True)
     return made
 
 
 BUILT_IN = (
-    _exact(Filter("pad", _pad, _unpad, frozenset({"int"}), _padded)),
-    _exact(Filter("quote", _quote, _unquote, frozenset({"str", "path"}), _QUOTED)),
-    Filter("date", dates.encode, dates.decode, frozenset({"date", "datetime"}), dates.pattern),
+    _built_in(Filter("pad", _pad, _unpad, frozenset({"int"}), _padded), is_exact=True),
+    _built_in(Filter("quote", quote, unquote, frozenset({"str", "path"}), QUOTED), is_exact=True),
+    _built_in(
+        Filter("date", dates.encode, dates.decode, frozenset({"date", "datetime"}), dates.pattern), is_exact=False
+    ),
 )

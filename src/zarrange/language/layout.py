@@ -46,7 +46,7 @@ class Layout:
         found = Findings()
         assembly = None
         with suppress(TooManyFindings):
-            assembly = assemble(merge(self._sources), _by_name(self._filters), found.report)
+            assembly = assemble(merge(self._sources, found.report), _by_name(self._filters), found.report)
             if assembly is not None:
                 check_settings(assembly, found.report)
         if found or assembly is None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from zarrange.identifiers import Value
     from zarrange.language.variants import Segment, Variant
 
-__all__ = ["Matcher"]
+__all__ = ["Matcher", "lattice_readings"]
 
 MAX_SPLITS = 10_000
 """How many ways to split a path are tried for one variant before it is called ambiguous."""
@@ -57,7 +57,7 @@ class Matcher:
         """Return the key whose path this is, or `None`. Raises `AmbiguousPathError` where there are several."""
         found = self._simple_readings(path)
         if self._others:
-            found += islice(_lattice_readings(self._others, path), 2)
+            found += islice(lattice_readings(self._others, path), 2)
         return self.only(path, found)
 
     @staticmethod
@@ -71,11 +71,11 @@ class Matcher:
 
     def matches(self, path: str) -> tuple[Key, ...]:
         """Return every key whose path this is, in order."""
-        return tuple(sorted([*self._simple_readings(path), *_lattice_readings(self._others, path)]))
+        return tuple(sorted([*self._simple_readings(path), *lattice_readings(self._others, path)]))
 
     def readings_by_lattice(self, path: str) -> tuple[Key, ...]:
         """Return what `matches` does, without the functions that make it fast."""
-        return tuple(sorted(_lattice_readings(self._candidates, path)))
+        return tuple(sorted(lattice_readings(self._candidates, path)))
 
     def _simple_readings(self, path: str) -> list[Key]:
         if (len(path) > MAX_SEGMENT_BYTES or not path.isascii()) and path_fault(path):
@@ -94,7 +94,8 @@ def is_simple(variant: Variant) -> bool:
     )
 
 
-def _lattice_readings(candidates: Iterable[Candidate], path: str) -> Iterator[Key]:
+def lattice_readings(candidates: Iterable[Candidate], path: str) -> Iterator[Key]:
+    """Yield every key that some variants read in a path. Raises `AmbiguousPathError` for too many ways to split it."""
     if path_fault(path):
         return
     for kind, variant in candidates:

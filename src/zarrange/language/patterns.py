@@ -12,16 +12,15 @@ import re
 import warnings
 from bisect import bisect_right
 from re import _constants as ops, _parser as parser  # type: ignore[attr-defined]  # the parser of `re` itself
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Hashable, Iterable, Iterator, Sequence
 
-__all__ = ["Language", "PatternError", "State"]
+__all__ = ["Builder", "Language", "Node", "Part", "PatternError", "State", "Words"]
 
-MAX_LENGTH = 1_000
 MAX_NFA_STATES = 1_000
 MAX_KEPT_STATES = 2_000
 MAX_KEPT_NODES = 200_000
@@ -75,12 +74,12 @@ def complement(ranges: Iterable[tuple[int, int]]) -> Ranges:
 
 
 @define
-class _Node:
+class Node:
     """A state of the automaton: where one can go without a character, and by which characters to `target`."""
 
     free: list[int] = field(factory=list)
-    lows: list[int] = field(factory=list)
-    highs: list[int] = field(factory=list)
+    lows: Sequence[int] = ()
+    highs: Sequence[int] = ()
     target: int = -1
 
     def takes(self, code: int) -> bool:
@@ -88,24 +87,38 @@ class _Node:
         return at >= 0 and code <= self.highs[at]
 
 
-class _Builder:
-    """Thompson's construction over what Python's parser returns."""
+class Part(Protocol):
+    """What an automaton can be made of beside a pattern. Equal parts make equal automata."""
 
-    def __init__(self) -> None:
-        self.nodes: list[_Node] = []
+    def add_to(self, builder: Builder) -> tuple[int, int]:
+        """Add the automaton to a builder; return its first and its accepting state."""
+
+
+class Builder:
+    """Thompson's construction over what Python's parser returns.
+
+    `limit` is how many characters a pattern may have, and how many states all of them together.
+    """
+
+    def __init__(self, limit: int = MAX_NFA_STATES) -> None:
+        self.limit = limit
+        self.nodes: list[Node] = []
         self._classes: dict[int, tuple[list[int], list[int]]] = {}
         """The ranges of each class of the pattern, by its identity: repeats share them."""
 
-    def add(self, pattern: str) -> tuple[int, int]:
+    def add(self, pattern: str | Part) -> tuple[int, int]:
         """Add a pattern; return its first and its accepting state."""
-        start = self._node()
+        if not isinstance(pattern, str):
+            return pattern.add_to(self)
+        start = self.node()
         self._classes.clear()
-        return start, self._sequence(_parse(pattern), start)
+        return start, self._sequence(_parse(pattern, self.limit), start)
 
-    def _node(self) -> int:
-        if len(self.nodes) >= MAX_NFA_STATES:
+    def node(self) -> int:
+        """Add a state; return its number."""
+        if len(self.nodes) >= self.limit:
             raise PatternError("the pattern is too large", instead="use smaller repeat counts, or `max_length`")
-        self.nodes.append(_Node())
+        self.nodes.append(Node())
         return len(self.nodes) - 1
 
     def _sequence(self, parsed: Iterable[tuple[Any, Any]], at: int) -> int:
@@ -118,23 +131,23 @@ class _Builder:
             low, high, inner = argument
             return self._repeat(low, high, inner, at)
         if op is ops.BRANCH:
-            end = self._node()
+            end = self.node()
             for branch in argument[1]:
-                begin = self._node()
+                begin = self.node()
                 self.nodes[at].free.append(begin)
                 self.nodes[self._sequence(branch, begin)].free.append(end)
             return end
         if op is ops.SUBPATTERN:
             return self._sequence(argument[3], at)
-        end = self._node()
+        end = self.node()
         node = self.nodes[at]
         if node.target >= 0 or node.free:
-            begin = self._node()
+            begin = self.node()
             node.free.append(begin)
             node = self.nodes[begin]
         if op is ops.IN and id(argument) not in self._classes:
-            self._classes[id(argument)] = _merged(sorted(_ranges(op, argument)))
-        node.lows, node.highs = self._classes[id(argument)] if op is ops.IN else _merged([*_ranges(op, argument)])
+            self._classes[id(argument)] = merged(sorted(_ranges(op, argument)))
+        node.lows, node.highs = self._classes[id(argument)] if op is ops.IN else merged([*_ranges(op, argument)])
         node.target = end
         return end
 
@@ -142,11 +155,11 @@ class _Builder:
         for _ in range(low):
             at = self._sequence(inner, self._after(at))
         if high is ops.MAXREPEAT:
-            begin, end = self._after(at), self._node()
+            begin, end = self._after(at), self.node()
             self.nodes[begin].free.append(end)
             self.nodes[self._sequence(inner, self._after(begin))].free.append(begin)
             return end
-        end = self._node()
+        end = self.node()
         for _ in range(high - low):
             self.nodes[at].free.append(end)
             at = self._sequence(inner, self._after(at))
@@ -155,12 +168,13 @@ class _Builder:
 
     def _after(self, at: int) -> int:
         """A new state reached freely: what is added there cannot run back into `at`."""
-        new = self._node()
+        new = self.node()
         self.nodes[at].free.append(new)
         return new
 
 
-def _merged(ranges: list[tuple[int, int]]) -> tuple[list[int], list[int]]:
+def merged(ranges: list[tuple[int, int]]) -> tuple[list[int], list[int]]:
+    """Return the lowest and the highest code points of sorted ranges, with those joined that touch."""
     lows: list[int] = []
     highs: list[int] = []
     for low, high in ranges:
@@ -192,8 +206,8 @@ def _ranges(op: Any, argument: Any) -> Ranges:
     raise PatternError(f"the pattern has a part that is not regular ({str(op).lower()})")
 
 
-def _parse(pattern: str) -> Iterable[tuple[Any, Any]]:
-    _refuse_irregular(pattern)
+def _parse(pattern: str, limit: int) -> Iterable[tuple[Any, Any]]:
+    _refuse_irregular(pattern, limit)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -205,9 +219,9 @@ def _parse(pattern: str) -> Iterable[tuple[Any, Any]]:
     return parsed  # type: ignore[no-any-return]  # the parser has no types
 
 
-def _refuse_irregular(pattern: str) -> None:
-    if len(pattern) > MAX_LENGTH:
-        raise PatternError(f"the pattern is too large: it has more than {MAX_LENGTH} characters")
+def _refuse_irregular(pattern: str, limit: int) -> None:
+    if len(pattern) > limit:
+        raise PatternError(f"the pattern is too large: it has more than {limit} characters")
     at = 0
     while at < len(pattern):
         if skipped := _SKIPPED.match(pattern, at):
@@ -219,6 +233,37 @@ def _refuse_irregular(pattern: str) -> None:
             raise PatternError(f"`{part}` is not regular", at, len(part), advice)
         else:
             at += 1
+
+
+@frozen
+class Words:
+    """The automaton of some texts: as a tree, in which texts that begin alike share their beginning."""
+
+    texts: tuple[str, ...]
+
+    def add_to(self, builder: Builder) -> tuple[int, int]:
+        start, end = builder.node(), builder.node()
+        behind: dict[tuple[int, str], int] = {}
+        for text in self.texts:
+            at = start
+            for character in text:
+                if (at, character) not in behind:
+                    behind[at, character] = _branch(builder, at, character)
+                at = behind[at, character]
+            builder.nodes[at].free.append(end)
+        return start, end
+
+
+def _branch(builder: Builder, at: int, character: str) -> int:
+    """Let one go on from `at` by a character too; return the state behind it."""
+    node = builder.nodes[at]
+    if node.target >= 0:
+        branch = builder.node()
+        node.free.append(branch)
+        node = builder.nodes[branch]
+    node.lows = node.highs = [ord(character)]
+    node.target = builder.node()
+    return node.target
 
 
 class State:
@@ -236,13 +281,16 @@ class Language:
     """The texts that match every pattern of `include` and none of `exclude`; always the whole text.
 
     A text of n characters takes n steps. `start` and `step` run it by hand: `step` returns `None` where no
-    continuation can match any more. Raises `PatternError`.
+    continuation can match any more. `limit` is that of a `Builder`. Raises `PatternError`.
     """
 
-    def __init__(self, include: Sequence[str], exclude: Sequence[str] = ()) -> None:
+    def __init__(
+        self, include: Sequence[str | Part], exclude: Sequence[str | Part] = (), limit: int = MAX_NFA_STATES
+    ) -> None:
         self.include = tuple(include)
         self.exclude = tuple(exclude)
-        builder = _Builder()
+        self._limit = limit
+        builder = Builder(limit)
         self._starts: list[int] = []
         self._wanted: list[int] = []
         self._unwanted: list[int] = []
@@ -272,6 +320,14 @@ class Language:
                 return False
         return state.accepts  # type: ignore[union-attr]
 
+    def begins(self, text: str) -> bool:
+        """Return whether some text of the language may begin with `text`."""
+        state: State | None = self.start
+        for character in text:
+            if state is not None:
+                state = self.step(state, character)
+        return state is not None
+
     def step(self, state: State, character: str) -> State | None:
         """Return the state behind `character`, or `None` where none of the language's texts goes on like this."""
         if character in state.edges:
@@ -284,6 +340,29 @@ class Language:
             state.edges = {}
         state.edges[character] = behind
         return behind
+
+    @property
+    def key(self) -> Hashable:
+        """What languages with the same patterns have in common."""
+        return self.include, self.exclude
+
+    def without(self, unwanted: Iterable[str | Part]) -> Language:
+        """Return the language of the texts of this one that match none of `unwanted`."""
+        return Language(self.include, (*self.exclude, *unwanted), self._limit)
+
+    def classes(self) -> set[Ranges]:
+        """Return the classes of characters that the automaton tells apart."""
+        return set(self._by_class(range(len(self._nodes))))
+
+    def ways(self, state: State) -> set[Ranges]:
+        """Return classes that have every character by which a text of the language can go on behind `state`."""
+        return set(self._by_class(state.nodes))
+
+    def _by_class(self, nodes: Iterable[int]) -> Iterator[Ranges]:
+        for one in nodes:
+            node = self._nodes[one]
+            if node.target >= 0:
+                yield tuple(zip(node.lows, node.highs, strict=True))
 
     def _wanted_owners(self, included: int) -> list[range]:
         """The node numbers of each included pattern: where one has no node left, nothing matches any more."""

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import datetime
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from zarrange.diagnostics import shown
-from zarrange.language.charsets import is_portable, segment_fault
-from zarrange.language.fields import Field, IntField, Misfit, StrField
-from zarrange.language.patterns import Language
+from zarrange.language import dates
+from zarrange.language.charsets import CHARSETS, is_portable, segment_fault
+from zarrange.language.fields import MAX_STATES, DateField, Field, IntField, Misfit, StrField
+from zarrange.language.patterns import Language, PatternError, Words
+from zarrange.language.quoting import ALL_QUOTED, quoted
+from zarrange.language.ranges import NOTHING
+from zarrange.language.texts import Texts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Iterator, Sequence
 
     from zarrange.diagnostics import Span
     from zarrange.identifiers import Value
     from zarrange.language.filters import Filter
 
 __all__ = ["Slot"]
+
+MAX_CHOICE_STATES = 1_000_000
+"""More than a layout of the greatest size has."""
 
 
 @frozen(slots=False)
@@ -40,14 +49,16 @@ class Slot:
         if not self.filters:
             return self.field.encode(accepted)
         text: Any = accepted
+        written = []
         try:
             for one, arguments in self.filters:
                 text = one.encode(text, *arguments)
+                written.append(text)
         except (ValueError, LookupError) as error:
             raise self.field.misfit(value, str(error)) from error
         if not self._is_exact:
-            self._check(accepted, text)
-        return str(text)
+            self._check(accepted, written)
+        return str.__str__(text)
 
     def value(self, text: str) -> Value | None:
         """Return the value whose text is exactly `text`, or `None`."""
@@ -67,13 +78,63 @@ class Slot:
         """What slots of the same field and filters have in common, wherever they stand."""
         return self.field.name, self.filters
 
-    @cached_property
+    @property
     def language(self) -> Language:
-        """A regular language that has every text of this slot (and perhaps some that `value` refuses)."""
-        if self.filters:
-            last, arguments = self.filters[-1]
-            return Language([last.texts(arguments)])
-        return Language(self.field.include, self.field.exclude)
+        """The regular language of this slot's texts: of every text that `value` takes.
+
+        Unless the slot `is_regular`, it has other texts too. What is wrong with a path as a whole, such as a segment of
+        too many bytes, is left out.
+        """
+        return self._denoted[0]
+
+    @property
+    def is_regular(self) -> bool:
+        """Whether `language` has no text but those that `value` takes."""
+        return self._denoted[1].is_regular
+
+    @property
+    def is_regular_in_ascii(self) -> bool:
+        """Whether `language` has no text of ASCII characters but those that `value` takes."""
+        return self._denoted[1].is_regular_in_ascii
+
+    @cached_property
+    def _denoted(self) -> tuple[Language, Texts]:
+        if self.field.choices is not None:
+            texts = Texts((Words(tuple(self._choices())),))
+            return Language(texts.include, limit=MAX_CHOICE_STATES), texts
+        texts = self.field.texts
+        for one, arguments in self.filters:
+            texts = self._filtered(texts, one, arguments)
+        if texts is self.field.texts:
+            return self.field.language, texts
+        try:
+            return Language(texts.include, texts.exclude, MAX_STATES), texts
+        except PatternError:  # quoting makes automata many times larger
+            if not self.filters or self.filters[-1][0].name != "quote":
+                raise
+            texts = evolve(ALL_QUOTED, is_regular=False, is_regular_in_ascii=False)
+            return Language(texts.include, texts.exclude, MAX_STATES), texts
+
+    def _choices(self) -> Iterator[str]:
+        for choice in self.field.choices or ():
+            with suppress(Misfit):  # a choice that a filter does not take is in no path
+                yield self.text(choice)
+
+    def _filtered(self, texts: Texts, one: Filter, arguments: tuple[Any, ...]) -> Texts:
+        """Return what a filter makes of the texts before it; `pad` and `date` are the first of their chain."""
+        is_last = one is self.filters[-1][0]
+        if one.name == "pad" and isinstance(self.field, IntField):
+            return self.field.padded(*arguments)
+        if one.name == "date" and isinstance(self.field, DateField):
+            # What stands beside the parts is the same in all texts: all of them are fine, or none is.
+            is_fine = not is_last or segment_fault(dates.encode(datetime.date.min, *arguments)) is None
+            return self.field.formatted(*arguments) if is_fine else Texts((NOTHING,))
+        if one.name == "quote":
+            is_portable = isinstance(self.field, StrField) and self.field.is_portable and texts is self.field.texts
+            return texts if is_portable else quoted(texts)
+        segment = CHARSETS["unicode"]
+        rules = ((segment.include,), segment.exclude) if is_last else ((), ())
+        return Texts((one.texts(arguments), *rules[0]), rules[1], is_regular=False)
 
     @cached_property
     def is_verbatim(self) -> Callable[[str], object] | None:
@@ -126,12 +187,17 @@ class Slot:
             return False
         return True
 
-    def _check(self, value: Any, text: Any) -> None:
-        """Hold what the filters wrote against their promise. Raises `Misfit`."""
+    def _check(self, value: Any, written: Sequence[Any]) -> None:
+        """Hold what each of the filters wrote against their promise. Raises `Misfit`."""
+        text = written[-1]
         names = " | ".join(one.name for one, _ in self.filters)
         if not isinstance(text, str) or (fault := segment_fault(text)):
             why = f"`{names}` gives {shown(text)} for it" + (f", and {fault}" if isinstance(text, str) else "")
             raise self.field.misfit(value, why)
+        for (one, arguments), output in zip(self.filters, written, strict=True):
+            if not one.is_built_in and isinstance(output, str) and not one.writes(output, arguments):
+                why = f"`{one.name}` gives {shown(output)} for it, which its pattern does not match"
+                raise self.field.misfit(value, why)
         read: Any = text
         try:
             for one, arguments in reversed(self.filters):

@@ -56,7 +56,9 @@ _CURES = (
     (r"\{[{%][^}]*\"", "inside double quotes write 'x', not \"x\""),
     (r"any token: *\t", "indent with spaces, not with tabs"),
     (r"unknown escape", "write it in single quotes, in which a backslash is one"),
-    (r":['\"]", "put a space after the colon"),
+    (r":['\"{\[]", "put a space after the colon"),
+    (r"cannot start any token", "quote it"),
+    (r"unexpected end of stream", "close the quote"),
     (r"mapping values are not allowed", "quote a text that has a colon in it"),
 )
 """What usually cures a text that is not YAML, by the parser's words and the line."""
@@ -168,7 +170,7 @@ def _decode(content: bytes | str, file: str) -> str:
         before = _with_plain_breaks(content[: error.start].decode())
         stop(f"the byte 0x{content[error.start]:02x} is not UTF-8", before, len(before), "save the file as UTF-8")
     if bad := _CONTROL.search(text):
-        stop(f"the control character {bad[0]!r} stands in the file", text, bad.start(), "remove it, or escape it")
+        stop(f"{bad[0]!r} (U+{ord(bad[0]):04X}) cannot stand in a layout", text, bad.start(), "remove it, or escape it")
     return text
 
 
@@ -275,7 +277,7 @@ class _Reader:
             self._unquoted(start)
             raise _Stop
         if len(self._open) >= MAX_DEPTH:
-            self.report(faults.invalid_yaml, f"nested deeper than {MAX_DEPTH} levels", start, end)
+            self.report(faults.invalid_yaml, f"the file is nested deeper than {MAX_DEPTH} levels", start, end)
             raise _Stop
         parent = self._open[-1] if self._open else None
         if parent is not None and isinstance(parent.items, dict) and not parent.keyed:
@@ -344,7 +346,7 @@ class _Reader:
         if base is None:
             return float(written) if _FLOAT.fullmatch(written) else written
         if len(written) > MAX_DIGITS:
-            self.report(faults.invalid_yaml, f"an integer of more than {MAX_DIGITS} digits", *extent[:2])
+            self.report(faults.invalid_yaml, f"the integer has more than {MAX_DIGITS} digits", *extent[:2])
             return 0
         return int(written, base)
 

@@ -7,6 +7,7 @@ stranger can do nothing but name fields. What the tree denotes is worked out in 
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import jinja2
@@ -34,6 +35,7 @@ ENVIRONMENT = jinja2.Environment(keep_trailing_newline=True, autoescape=False)  
 """Parses templates; nothing is ever compiled or rendered by it."""
 
 _COMPARABLE = ("str", "path", "int", "bool")
+_CLOSERS = {"{{": "}}", "{%": "%}", "{#": "#}"}
 _FORMS = "write `{{ field }}` or `{{ field | filter }}`"
 _TESTS = "write `{% if field is defined %}…{% else %}…{% endif %}` or `{% if field == 'literal' %}`"
 
@@ -97,6 +99,18 @@ class _Block:
     start: int
     end: int
     tokens: tuple[tuple[int, str, str], ...]
+
+    def filters(self) -> list[tuple[int, int]]:
+        """Where the names of filters stand, which may be dotted."""
+        tokens = [token for token in self.tokens if token[1] != "whitespace"]
+        places = []
+        for before, at in pairwise(range(len(tokens))):
+            if tokens[before][2] == "|":
+                last = at
+                while tokens[last + 1][2] == ".":
+                    last += 2
+                places.append((tokens[at][0], tokens[last][0] + len(tokens[last][2])))
+        return places
 
     def words(self) -> list[str]:
         """The tokens between the delimiters, without white space."""
@@ -168,10 +182,14 @@ class _Parser:
                     tokens = []
         except jinja2.TemplateSyntaxError as error:
             found = re.search(r" at (\d+)$", error.message or "")
-            offset = int(found[1]) if found else (tokens[0][0] if tokens else at)
-            self.stop(offset, offset + 1, faults.invalid_template, _sentence(error), _FORMS)
+            is_comment = bool(tokens) and tokens[0][2] == "{#"
+            offset = int(found[1]) if found else tokens[0][0] if is_comment else at
+            advice = "close it with `#}`" if is_comment else _FORMS
+            self.stop(offset, offset + 1, faults.invalid_template, _sentence(error), advice)
         if tokens:
-            self.stop(tokens[0][0], at, faults.invalid_template, f"`{tokens[0][2]}` is not closed", "close it")
+            opened = tokens[0][2]
+            advice = f"close it with `{_CLOSERS[opened[:2]]}`" if opened[:2] in _CLOSERS else "close it"
+            self.stop(tokens[0][0], at, faults.invalid_template, f"`{opened}` is not closed", advice)
         return blocks
 
     def _check_blocks(self, blocks: list[_Block]) -> None:
@@ -180,9 +198,12 @@ class _Parser:
             if block.kind == "data":
                 self._check_data(block)
             elif block.kind.startswith("raw"):
-                self.stop(block.start, block.end, faults.irreversible_template, "`{% raw %}` is not part of a path")
+                message = "`{% raw %}` is not part of a path"
+                self.stop(block.start, block.end, faults.irreversible_template, message, "leave it out")
             elif block.kind == "block":
                 word = (block.words() or [""])[0]
+                if not word:
+                    self.stop(block.start, block.end, faults.invalid_template, "`{% %}` is empty", _TESTS)
                 if word not in {"if", "elif", "else", "endif"}:
                     message = f"`{{% {word} %}}` cannot be read back from a path"
                     self.stop(block.start, block.end, faults.irreversible_template, message, _TESTS)
@@ -191,12 +212,13 @@ class _Parser:
         text = self.text[block.start : block.end]
         if brace := re.search(r"[{}]+", text):
             start = block.start + brace.start()
-            message = f"`{brace[0]}` is unbalanced"
+            is_single = len(brace[0]) == 1
+            message = f"a single `{brace[0]}` belongs to no template" if is_single else f"`{brace[0]}` is unbalanced"
             self.fail(start, start + len(brace[0]), faults.invalid_template, message, _FORMS)
         bad = next((i for i, one in enumerate(text) if one == "\\" or not one.isprintable()), None)
         if bad is not None:
             message = f"{text[bad]!r} (U+{ord(text[bad]):04X}) cannot stand in a path"
-            advice = "end the block with `>-` instead of `>` or `|`" if text[bad] == "\n" else None
+            advice = {"\n": "end a block with `>-` instead of `>` or `|`", "\\": "write `/`"}.get(text[bad])
             self.fail(block.start + bad, block.start + bad + 1, faults.unsafe_segment, message, advice)
 
     def _syntax(self, blocks: list[_Block]) -> nodes.Template:
@@ -250,8 +272,9 @@ class _Parser:
             filters.insert(0, (expression.name, arguments))
             expression = expression.node
         if not isinstance(expression, nodes.Name):
-            message = "what stands here is more than a field with filters, and cannot be read back from a path"
-            self.fail(block.start, block.end, faults.irreversible_template, message, _FORMS)
+            message = "what stands here is no field with filters, and cannot be read back from a path"
+            advice = "write a text without braces" if isinstance(expression, nodes.Const) else _FORMS
+            self.fail(block.start, block.end, faults.irreversible_template, message, advice)
             return ()
         start, end = self._find(block, expression.name)
         if expression.name in self.names.fragments:
@@ -270,23 +293,23 @@ class _Parser:
 
     def _arguments(self, node: nodes.Filter, block: _Block) -> tuple[Any, ...] | None:
         if node.kwargs or node.dyn_args or node.dyn_kwargs or not all(type(one) is nodes.Const for one in node.args):
+            advice = "write them as in `pad(8)` or `date('%Y%m%d')`"
             message = f"the arguments of `{node.name}` are not plain literals"
-            self.fail(block.start, block.end, faults.irreversible_template, message, "write them as in `pad(8)`")
+            self.fail(block.start, block.end, faults.irreversible_template, message, advice)
             return None
         return tuple(one.value for one in node.args)  # type: ignore[attr-defined]  # each is a Const
 
     def _slot(self, field: Field, filters: list[tuple[str, tuple[Any, ...]]], block: _Block) -> Tree:
-        chain = []
-        given = field.type
-        for name, arguments in filters:
-            start, end = self._find(block, name, last=True)
+        chain: list[tuple[Filter, tuple[Any, ...]]] = []
+        for (name, arguments), (start, end) in zip(filters, block.filters(), strict=True):
             known = self.names.filters.get(name)
             if known is None:
                 message = f"`{name}` is not a reversible filter"
                 self.fail(start, end, faults.unknown_filter, message, similar(name, self.names.filters, "filter"))
                 return ()
-            if given not in known.takes:
-                message = f"`{name}` does not apply to a field of type `{given}`"
+            if ("str" if chain else field.type) not in known.takes:
+                given = f"the text that `{chain[-1][0].name}` gives" if chain else f"a field of type `{field.type}`"
+                message = f"`{name}` does not apply to {given}"
                 advice = f"it applies to {', '.join(f'`{one}`' for one in sorted(known.takes))}"
                 self.fail(start, end, faults.misapplied_filter, message, advice)
                 return ()
@@ -294,7 +317,6 @@ class _Parser:
                 self.fail(start, end, faults.misapplied_filter, why)
                 return ()
             chain.append((known, arguments))
-            given = "str"
         slot = Slot(field, tuple(chain), self.locate(block.start, block.end))
         if not chain and field.type == "datetime":
             advice = f"write `{{{{ {field.name} | date('%Y%m%dT%H%M%S') }}}}`"
@@ -367,12 +389,9 @@ class _Parser:
                 self.fail(start, end, faults.unknown_field, message, similar(name, known, "field"))
         return field
 
-    def _find(self, block: _Block, name: str, *, last: bool = False) -> tuple[int, int]:
-        """Return where a name stands in a block; a filter's name is the last one that is spelt like it."""
-        # A dotted name of a filter is several tokens.
-        first = name.partition(".")[0]
-        found = [at for at, kind, value in block.tokens if kind == "name" and value == first]
-        at = found[-1 if last else 0] if found else block.start
+    def _find(self, block: _Block, name: str) -> tuple[int, int]:
+        """Return where a name stands in a block."""
+        at = next((at for at, kind, value in block.tokens if kind == "name" and value == name), block.start)
         return at, at + len(name)
 
 
@@ -386,5 +405,9 @@ def _is_silent(block: _Block) -> bool:
 
 
 def _sentence(error: jinja2.TemplateSyntaxError) -> str:
+    if (error.message or "").startswith("Unexpected end of template"):
+        return "`{% if %}` is not closed"
+    if "unknown tag 'endif'" in (error.message or ""):
+        return "`{% endif %}` closes nothing"
     message = re.sub(r" at \d+$", "", (error.message or "not a template").rstrip("."))
     return f"Jinja2 cannot read this: {message[0].lower()}{message[1:]}"

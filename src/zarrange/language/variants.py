@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from attrs import evolve, field, frozen
 
+from zarrange.diagnostics import shown
 from zarrange.language import faults
 from zarrange.language.charsets import RESERVED, segment_fault
 from zarrange.language.fields import BoolField, Field
@@ -159,40 +160,58 @@ def _possible(field: Field) -> tuple[Value, ...] | None:
 def check_variants(variants: list[Variant], span: Span, report: Callable[[Diagnostic], None]) -> None:
     """Report what keeps a template from being read back, or from giving a proper path."""
     seen: set[tuple[object, ...]] = set()
+
+    def once(finding: Diagnostic) -> None:
+        """Variants share most of their pieces: what is wrong with a piece is said once."""
+        key = (finding.rule, finding.message, finding.span)
+        if key not in seen:
+            seen.add(key)
+            report(finding)
+
     for variant in variants:
         for name in variant.given:
             if name not in variant.written and name not in variant.equal:
                 message = f"the value of `{name}` does not stand in the path everywhere that it is given"
-                advice = f"write `{{{{ {name} }}}}` in the branch where it is defined"
-                _once(seen, faults.irreversible_template(message, span, advice), report)
-        _check_segments(variant, span, seen, report)
+                advice = f"write `{{{{ {name} }}}}` in every branch that does not fix its value"
+                once(faults.irreversible_template(message, span, advice))
+        _check_segments(variant, span, once, is_conditional=len(variants) > 1)
 
 
 def _check_segments(
-    variant: Variant, span: Span, seen: set[tuple[object, ...]], report: Callable[[Diagnostic], None]
+    variant: Variant, span: Span, report: Callable[[Diagnostic], None], *, is_conditional: bool
 ) -> None:
     segments = variant.segments()
     outside, inside = variant.halves()
-    first_inside = 1 + sum(one.text.count("/") for one in outside if isinstance(one, Text))
+    # The path of the container was looked at where it stands.
+    first = 1 + sum(one.text.count("/") for one in outside if isinstance(one, Text)) if inside else 0
     slashes = [piece.span for piece in variant.pieces if isinstance(piece, Text) for _ in range(piece.text.count("/"))]
-    for at, segment in enumerate(segments):
+    for at, segment in enumerate(segments[first:], first):
         if not segment:
-            where = "begins" if at == 0 else "ends" if at == len(segments) - 1 else None
-            message = f"the path {where} with `/`" if where else "the path has an empty segment"
-            message = message if slashes else "the path can be empty"
-            advice = "paths are relative: leave the `/` out" if at == 0 else "write one `/` between two segments"
+            message, advice = _empty_segment(at == first, at == len(segments) - 1, is_conditional)
             # A segment begins behind the slash before it; a path without any slash is empty as a whole.
-            where_to_look = slashes[max(at - 1, 0)] if slashes else span
-            _once(seen, faults.unsafe_segment(message, where_to_look, advice), report)
+            report(faults.unsafe_segment(message, slashes[max(at - 1, 0)] if slashes else span, advice))
         elif all(isinstance(piece, Text) for piece in segment):
             text = "".join(piece.text for piece in segment if isinstance(piece, Text))
             if fault := segment_fault(text):
-                message = f"the segment `{text}` is no proper name: {fault}"
-                _once(seen, faults.unsafe_segment(message, segment[0].span), report)
-        elif (name := _reserved_name(segment, RESERVED if inside and at >= first_inside else {".", ".."})) is not None:
+                report(faults.unsafe_segment(f"the segment {shown(text)} is no proper name: {fault}", segment[0].span))
+        elif (name := _reserved_name(segment, RESERVED if inside else {".", ".."})) is not None:
             message = f"the segment can be `{name}`, which is a reserved name"
             advice = "write another text beside the field, or `exclude` the value"
-            _once(seen, faults.unsafe_segment(message, segment[0].span, advice), report)
+            report(faults.unsafe_segment(message, segment[0].span, advice))
+
+
+def _empty_segment(is_first: bool, is_last: bool, is_conditional: bool) -> tuple[str, str]:  # noqa: FBT001 - of one path
+    """Say that a segment is empty, and what would help."""
+    if is_first and is_last:
+        return "the path can be empty", "write a text in the `{% else %}` branch"
+    what, advice = ("an empty segment", "write one `/` between two segments")
+    verb = "have" if is_conditional else "has"
+    if is_first or is_last:
+        verb = ("begin" if is_first else "end") + ("" if is_conditional else "s")
+        what, advice = "with `/`", "paths are relative: leave the `/` out" if is_first else "leave the `/` out"
+    if is_conditional:
+        return f"the path can {verb} {what}", "move the `/` into the branch"
+    return f"the path {verb} {what}", advice
 
 
 def _reserved_name(segment: Segment, reserved: Collection[str]) -> str | None:
@@ -206,11 +225,3 @@ def _reserved_name(segment: Segment, reserved: Collection[str]) -> str | None:
             if next(Lattice(pieces, name).splits(), None) is not None:
                 return name
     return None
-
-
-def _once(seen: set[tuple[object, ...]], finding: Diagnostic, report: Callable[[Diagnostic], None]) -> None:
-    """Variants share most of their pieces: what is wrong with a piece is said once."""
-    key = (finding.rule, finding.message, finding.span)
-    if key not in seen:
-        seen.add(key)
-        report(finding)

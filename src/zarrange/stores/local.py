@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 __all__ = [
+    "METADATA",
+    "WORKING_FOLDER",
     "NodeType",
     "check_array",
     "check_group",
@@ -46,8 +48,10 @@ _NODE_METADATA = frozenset({"zarr.json", ".zarray", ".zgroup"})
 _CHUNK = re.compile(r"c|\d+(?:\.\d+)*|c(?:\.\d+)+|.*\.partial")
 """What else stands in an array's folder: chunks, folders of chunks, and left-overs of interrupted writes."""
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-TRASH = (".zarrange", "trash")
-STAGE = (".zarrange", "stage")
+WORKING_FOLDER = ".zarrange"
+"""What a store keeps for itself at its root."""
+TRASH = (WORKING_FOLDER, "trash")
+STAGE = (WORKING_FOLDER, "stage")
 ASIDE = "removed"
 PATIENCE = 100
 ATTEMPTS = 1_000

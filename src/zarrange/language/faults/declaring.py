@@ -30,16 +30,26 @@ def unsupported_version(
     """A layout is written in a version of the format that is not known.
 
     ## What it does
-    TODO
+    Compares the number under `zarrange`, which is the version of the format, with those that this zarrange knows:
+    there is 1.
 
     ## Why is this bad?
-    TODO
+    The same words may mean other paths in another version. Reading a layout by the wrong one could put data where
+    nobody looks for it.
 
     ## Example
-    TODO
+    ```yaml
+    zarrange: 3
+    files:
+      log: {path: log.txt}
+    ```
 
     ## Use instead
-    TODO
+    ```yaml
+    zarrange: 1
+    files:
+      log: {path: log.txt}
+    ```
     """
     return Diagnostic("unsupported-version", message, span, advice, labels=labels)
 
@@ -48,16 +58,23 @@ def missing_key(message: str, span: Span, advice: str | None = None, labels: tup
     """Something that a layout needs is not there.
 
     ## What it does
-    TODO
+    Looks for the keys that cannot be left out: the layout's `zarrange`, a field's `type`, a kind's `path`, the
+    `container` of a group or an array, both parts of an example, all parts of an accepted finding.
 
     ## Why is this bad?
-    TODO
+    Nothing could be put in the place of these keys without guessing, and a guess would decide where data is written.
 
     ## Example
-    TODO
+    ```yaml
+    arrays:
+      raw: {path: raw}
+    ```
 
     ## Use instead
-    TODO
+    ```yaml
+    arrays:
+      raw: {container: validation, path: raw}
+    ```
     """
     return Diagnostic("missing-key", message, span, advice, labels=labels)
 
@@ -66,16 +83,28 @@ def unknown_key(message: str, span: Span, advice: str | None = None, labels: tup
     """A key stands where the format has none of that name.
 
     ## What it does
-    TODO
+    Looks for keys that mean nothing where they stand: none of the format's own, or a setting that does not apply to
+    the type of the field.
 
     ## Why is this bad?
-    TODO
+    Such a key is most often a misspelt one. Passing over it would leave out a limit or a pattern that its author
+    believes to be there.
 
     ## Example
-    TODO
+    ```yaml
+    fields:
+      run: {type: str, max_lenght: 40}
+    files:
+      log: {path: "{{ run }}/log.txt"}
+    ```
 
     ## Use instead
-    TODO
+    ```yaml
+    fields:
+      run: {type: str, max_length: 40}
+    files:
+      log: {path: "{{ run }}/log.txt"}
+    ```
     """
     return Diagnostic("unknown-key", message, span, advice, labels=labels)
 
@@ -84,16 +113,28 @@ def wrong_type(message: str, span: Span, advice: str | None = None, labels: tupl
     """A value is not of the sort that belongs in its place.
 
     ## What it does
-    TODO
+    Holds each value against what its place takes: text, a number, a list, a mapping, or one of a few words. It also
+    finds limits that no value can meet.
 
     ## Why is this bad?
-    TODO
+    A value is never turned into another one: `"8"` is not 8, and one text is not a list with one text in it. Whoever
+    wrote it may have meant something else than a reader would make of it.
 
     ## Example
-    TODO
+    ```yaml
+    fields:
+      iteration: {type: int, min: "0"}
+    files:
+      log: {path: "{{ iteration }}.txt"}
+    ```
 
     ## Use instead
-    TODO
+    ```yaml
+    fields:
+      iteration: {type: int, min: 0}
+    files:
+      log: {path: "{{ iteration }}.txt"}
+    ```
     """
     return Diagnostic("wrong-type", message, span, advice, labels=labels)
 
@@ -102,16 +143,28 @@ def invalid_name(message: str, span: Span, advice: str | None = None, labels: tu
     """A field, a fragment or a kind has a name that templates cannot use.
 
     ## What it does
-    TODO
+    Looks at the names of fields, fragments and kinds: letters, digits and `_`, a letter first, and no word of Python's
+    own. A field and a fragment cannot share a name.
 
     ## Why is this bad?
-    TODO
+    Templates, Python programs and the command line all spell these names. To a template, `run-name` is `run` minus
+    `name`, and a keyword such as `class` cannot be the name of an argument.
 
     ## Example
-    TODO
+    ```yaml
+    fields:
+      run-name: {type: str}
+    files:
+      log: {path: log.txt}
+    ```
 
     ## Use instead
-    TODO
+    ```yaml
+    fields:
+      run_name: {type: str}
+    files:
+      log: {path: "{{ run_name }}/log.txt"}
+    ```
     """
     return Diagnostic("invalid-name", message, span, advice, labels=labels)
 
@@ -120,16 +173,28 @@ def invalid_pattern(message: str, span: Span, advice: str | None = None, labels:
     """A pattern is no regular expression, or not a regular one.
 
     ## What it does
-    TODO
+    Reads each `pattern` and `exclude` of a field. Anchors, look-around, back-references, flags, atomic groups and
+    possessive repeats are refused, and so is a pattern that would take very many states.
 
     ## Why is this bad?
-    TODO
+    A layout is proved free of clashes by looking at all values at once, which works for truly regular patterns only.
+    They also match in time that grows with the length of the text and never explodes.
 
     ## Example
-    TODO
+    ```yaml
+    fields:
+      criterion: {type: str, pattern: "^[a-z]+$"}
+    files:
+      best: {path: "{{ criterion }}.txt"}
+    ```
 
     ## Use instead
-    TODO
+    ```yaml
+    fields:
+      criterion: {type: str, pattern: "[a-z]+"}
+    files:
+      best: {path: "{{ criterion }}.txt"}
+    ```
     """
     return Diagnostic("invalid-pattern", message, span, advice, labels=labels)
 
@@ -138,16 +203,27 @@ def invalid_choice(message: str, span: Span, advice: str | None = None, labels: 
     """A field's `choices` have a value that the field itself does not take.
 
     ## What it does
-    TODO
+    Holds each of a field's `choices` against its type and its other settings. A list without any choice is found too.
 
     ## Why is this bad?
-    TODO
+    Such a choice looks as if it could be used, and is refused as soon as somebody does. Choices are no way around the
+    charset, which keeps paths the same on every file system.
 
     ## Example
-    TODO
+    ```yaml
+    fields:
+      volume: {type: str, choices: [raw, ground truth]}
+    files:
+      preview: {path: "{{ volume }}.png"}
+    ```
 
     ## Use instead
-    TODO
+    ```yaml
+    fields:
+      volume: {type: str, choices: [raw, ground_truth]}
+    files:
+      preview: {path: "{{ volume }}.png"}
+    ```
     """
     return Diagnostic("invalid-choice", message, span, advice, labels=labels)
 
@@ -158,16 +234,26 @@ def unknown_container(
     """An array or a group is in a container that is not declared.
 
     ## What it does
-    TODO
+    Looks for the `container` of each array and each group among the layout's `containers`.
 
     ## Why is this bad?
-    TODO
+    The path of an array begins with that of its container: without one, the array has no path.
 
     ## Example
-    TODO
+    ```yaml
+    containers:
+      validation: {path: "{{ run }}/validation.zarr"}
+    arrays:
+      raw: {container: validaton, path: raw}
+    ```
 
     ## Use instead
-    TODO
+    ```yaml
+    containers:
+      validation: {path: "{{ run }}/validation.zarr"}
+    arrays:
+      raw: {container: validation, path: raw}
+    ```
     """
     return Diagnostic("unknown-container", message, span, advice, labels=labels)
 
@@ -176,16 +262,29 @@ def unknown_kind(message: str, span: Span, advice: str | None = None, labels: tu
     """An accepted finding is about a kind that does not exist.
 
     ## What it does
-    TODO
+    Looks for each of the `kinds` of an entry of `allow` among the kinds of the layout.
 
     ## Why is this bad?
-    TODO
+    The entry accepts nothing: a kind was renamed or removed, or its name is misspelt. What it was meant to accept is
+    found again, or is gone and the entry with its reason misleads its readers.
 
     ## Example
-    TODO
+    ```yaml
+    files:
+      notes: {path: "{{ run }}/{{ dataset }}.txt"}
+      log: {path: "{{ run }}/log.txt"}
+    allow:
+      - {rule: overlapping-kinds, kinds: [note, log], because: No dataset is named log.}
+    ```
 
     ## Use instead
-    TODO
+    ```yaml
+    files:
+      notes: {path: "{{ run }}/{{ dataset }}.txt"}
+      log: {path: "{{ run }}/log.txt"}
+    allow:
+      - {rule: overlapping-kinds, kinds: [notes, log], because: No dataset is named log.}
+    ```
     """
     return Diagnostic("unknown-kind", message, span, advice, labels=labels)
 
@@ -194,16 +293,26 @@ def unknown_rule(message: str, span: Span, advice: str | None = None, labels: tu
     """A layout names a rule that does not exist, or that cannot be changed.
 
     ## What it does
-    TODO
+    Looks for the rules that a layout names: those under `rules` must be ones that can be turned off or changed, those
+    under `allow` ones whose findings can be accepted one by one. Faults that keep a layout from being loaded can be
+    neither.
 
     ## Why is this bad?
-    TODO
+    A setting for a rule that does not exist changes nothing, while its author believes that it does.
 
     ## Example
-    TODO
+    ```yaml
+    rules: {missing-exmple: off}
+    files:
+      log: {path: "{{ run }}/log.txt"}
+    ```
 
     ## Use instead
-    TODO
+    ```yaml
+    rules: {missing-example: off}
+    files:
+      log: {path: "{{ run }}/log.txt"}
+    ```
     """
     return Diagnostic("unknown-rule", message, span, advice, labels=labels)
 
@@ -214,15 +323,28 @@ def undocumented_allow(
     """A finding is accepted without a reason.
 
     ## What it does
-    TODO
+    Looks for an entry of `allow` whose `because` is blank.
 
     ## Why is this bad?
-    TODO
+    A clash that is accepted can lose data as soon as its reason no longer holds. Without the reason nobody can tell
+    when that is.
 
     ## Example
-    TODO
+    ```yaml
+    files:
+      notes: {path: "{{ run }}/{{ dataset }}.txt"}
+      log: {path: "{{ run }}/log.txt"}
+    allow:
+      - {rule: overlapping-kinds, kinds: [notes, log], because: ""}
+    ```
 
     ## Use instead
-    TODO
+    ```yaml
+    files:
+      notes: {path: "{{ run }}/{{ dataset }}.txt"}
+      log: {path: "{{ run }}/log.txt"}
+    allow:
+      - {rule: overlapping-kinds, kinds: [notes, log], because: No dataset is named log.}
+    ```
     """
     return Diagnostic("undocumented-allow", message, span, advice, labels=labels)

@@ -50,7 +50,8 @@ def _example_faults(assembly: Assembly, kind: Kind, example: Example) -> Iterato
         key = kind.key(kind.from_yaml(example.values))
         path = kind.render(key.values).path
     except FieldError as error:
-        yield Diagnostic("failing-example", f"the example's values do not fit: {error}", example.values_span)
+        message = f"the values of an example of `{kind.name}` do not fit: field `{error.field}` {error.reason}"
+        yield Diagnostic("failing-example", message, example.values_span)
         return
     if path != example.path:
         message = f"the example of `{kind.name}` renders another path"

@@ -1,0 +1,238 @@
+"""Rules about names: segments that some file system, or zarr itself, takes for something else."""
+
+from __future__ import annotations
+
+import math
+from itertools import product
+from typing import TYPE_CHECKING
+
+from zarrange.diagnostics import Diagnostic, Label
+from zarrange.language.automaton import Chain, common_text
+from zarrange.language.chains import outline
+from zarrange.language.charsets import DEVICES
+from zarrange.language.fields import StrField
+from zarrange.language.filters import BUILT_IN
+from zarrange.language.patterns import Language
+from zarrange.language.slots import Slot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from zarrange.diagnostics import Span
+    from zarrange.language.assembly import Assembly
+    from zarrange.language.templates import Text
+    from zarrange.language.variants import Segment, Variant
+
+__all__ = ["case_collision", "chunk_name", "unmarked_container", "unportable_segment"]
+
+MAX_STEPS = 2_000
+"""How many steps the search for a device's name may take."""
+MAX_TEXTS = 100
+"""Of a segment that can be more texts than these, no single ones are looked at."""
+
+
+def chunk_name(assembly: Assembly) -> Iterator[Diagnostic]:
+    """A node has a name that zarr itself uses.
+
+    ## What it does
+    Looks inside containers for a segment, or a choice of a field, that is `c`, the folder of an array's chunks, or
+    that ends with `.partial`, as what is being written does. (`zarr.json`, `.zarray` and the like can never be values
+    or segments: see `unsafe-segment`.)
+
+    ## Why is this bad?
+    A group `c` beside an array's metadata is taken for chunks, and is removed or copied with them. What looks
+    unfinished is cleaned up by somebody.
+
+    ## Example
+    ```yaml
+    arrays:
+      control: {container: plate, path: "{{ well }}/c"}
+    ```
+
+    ## Use instead
+    ```yaml
+    arrays:
+      control: {container: plate, path: "{{ well }}/control"}
+    ```
+    """
+    told = set()
+    for kind in assembly.kinds.values():
+        for variant in kind.variants if kind.container is not None else ():
+            for segment in _inside(variant):
+                for text in _texts(segment):
+                    if text == "c" or text.endswith(".partial"):
+                        what = "folder of chunks" if text == "c" else "unfinished files"
+                        message = f"`{text}` is how zarr names an array's {what}"
+                        told.add(Diagnostic("chunk-name", message, segment[0].span, "give it another name"))
+    yield from told
+
+
+def unmarked_container(assembly: Assembly) -> Iterator[Diagnostic]:
+    """A container's name does not end with `.zarr`.
+
+    ## What it does
+    Looks for containers whose path ends with anything else.
+
+    ## Why is this bad?
+    People and tools (viewers, `find`, this one) tell a container from a folder by its name.
+
+    ## Example
+    ```yaml
+    containers:
+      validation: {path: "{{ run }}/validation"}
+    ```
+
+    ## Use instead
+    ```yaml
+    containers:
+      validation: {path: "{{ run }}/validation.zarr"}
+    ```
+    """
+    for kind in assembly.kinds.values():
+        if kind.sort == "container":
+            ends = [variant.pieces[-1] for variant in kind.variants]
+            if any(isinstance(piece, Slot) or not piece.text.endswith(".zarr") for piece in ends):
+                message = f"the container `{kind.name}` is not always called `….zarr`"
+                yield Diagnostic(
+                    "unmarked-container", message, assembly.template_span(kind), "end its path with `.zarr`"
+                )
+
+
+def case_collision(assembly: Assembly) -> Iterator[Diagnostic]:
+    """Two names in the same place differ by case only.
+
+    ## What it does
+    Compares the literal segments that can stand in the same folder, and the choices of each field, without regard to
+    case. (Values that users give may differ by case; a layout cannot know them.)
+
+    ## Why is this bad?
+    On the usual file systems of macOS and Windows, on network drives and memory sticks, both are the same file.
+
+    ## Example
+    ```yaml
+    files:
+      log: {path: "{{ run }}/log.txt"}
+      report: {path: "{{ run }}/Log.txt"}
+    ```
+
+    ## Use instead
+    ```yaml
+    files:
+      log: {path: "{{ run }}/log.txt"}
+      report: {path: "{{ run }}/report.txt"}
+    ```
+    """
+    for name, field in assembly.fields.items():
+        choices = enumerate(field.choices or ())
+        yield from _collisions(
+            {str(one): assembly.located.span(("fields", name, "choices", at)) for at, one in choices}
+        )
+    for places in _literals_by_folder(assembly):
+        yield from _collisions(places)
+
+
+def unportable_segment(assembly: Assembly) -> Iterator[Diagnostic]:
+    """Portable pieces make a segment together that is not portable.
+
+    ## What it does
+    Searches the segments whose texts and fields are all portable for a name that Windows keeps for a device (`con`,
+    `aux.txt`, `com1`), or that ends with a dot. (A portable field alone takes no such value.)
+
+    ## Why is this bad?
+    Windows opens the device instead of the file, and takes a last dot away: two names become one.
+
+    ## Example
+    ```yaml
+    files:
+      port: {path: "com{{ number }}"}  # com1
+    ```
+
+    ## Use instead
+    ```yaml
+    files:
+      port: {path: "port{{ number }}"}
+    ```
+    """
+    told = set()
+    for kind in assembly.kinds.values():
+        for segment in {segment for variant in kind.variants for segment in variant.segments()}:
+            if all(map(_is_portable, segment)) and (fault := _portability_fault(segment)) is not None:
+                advice = "write another text beside the field" if len(segment) > 1 else None
+                told.add(Diagnostic("unportable-segment", fault, segment[0].span, advice))
+    yield from told
+
+
+_DEVICE_NAMES = Language([rf"{DEVICES}(?:\..*)?"])
+
+
+def _portability_fault(segment: Segment) -> str | None:
+    """Return what Windows has against a segment whose pieces are all portable, or `None`."""
+    last = segment[-1]
+    if not isinstance(last, Slot) and last.text.endswith("."):
+        return "the segment ends with a dot, which Windows takes away"
+    first = segment[0]
+    if isinstance(first, Slot):
+        if len(segment) == 1:
+            return None  # its values are held against all this one by one
+    elif not _DEVICE_NAMES.begins(first.text):
+        return None
+    text = None
+    for language in (outline, lambda slot: slot.language):  # the quick one first: mostly it settles the question
+        chain = Chain(tuple(language(one) if isinstance(one, Slot) else one.text for one in segment))
+        text = common_text(chain, Chain((_DEVICE_NAMES,)), MAX_STEPS)
+        if text is None:
+            break
+    return None if text is None else f"the segment can be `{text}`, a device name on Windows"
+
+
+def _is_portable(piece: Text | Slot) -> bool:
+    """Whether all that a piece writes is portable, as far as it can be told."""
+    if not isinstance(piece, Slot):
+        return piece.text.isascii()
+    if piece.filters:
+        return piece.filters[-1][0] in BUILT_IN
+    return not isinstance(piece.field, StrField) or piece.field.charset.name == "portable"
+
+
+def _inside(variant: Variant) -> list[Segment]:
+    """The segments of a variant that are inside the container."""
+    outside, inside = variant.halves()
+    count = 1 + sum(one.text.count("/") for one in outside if not isinstance(one, Slot))
+    return variant.segments()[count:] if inside else []
+
+
+def _texts(segment: Segment) -> list[str]:
+    """All texts of a segment, where they are few: of literal texts and choices."""
+    options = [[piece.text] if not isinstance(piece, Slot) else _choices(piece) for piece in segment]
+    count = math.prod(len(some) for some in options)
+    return ["".join(texts) for texts in product(*options)] if count <= MAX_TEXTS else []
+
+
+def _choices(slot: Slot) -> list[str]:
+    return [slot.text(choice) for choice in slot.field.choices or ()]
+
+
+def _literals_by_folder(assembly: Assembly) -> Iterator[dict[str, Span]]:
+    """For each folder, the literal segments that can stand in it, with where one of each stands."""
+    folders: dict[tuple[object, ...], dict[str, Span]] = {}
+    for kind in assembly.kinds.values():
+        for variant in kind.variants:
+            above: tuple[object, ...] = ()
+            for segment in variant.segments():
+                texts = _texts(segment)
+                for text in texts:
+                    folders.setdefault(above, {}).setdefault(text, segment[0].span)
+                forms = [one.form if isinstance(one, Slot) else one.text.casefold() for one in segment]
+                above = (*above, tuple(forms))
+    yield from folders.values()
+
+
+def _collisions(places: Mapping[str, Span]) -> Iterator[Diagnostic]:
+    """The texts that are equal to one before them but for case."""
+    known: dict[str, tuple[str, Span]] = {}
+    for text, span in places.items():
+        first, there = known.setdefault(text.casefold(), (text, span))
+        if first != text and there != span:  # what one field can be is told of the field itself
+            advice = "file systems that ignore case take both for one: rename one of them"
+            message = f"`{first}` and `{text}` differ by case only"
+            yield Diagnostic("case-collision", message, span, advice, labels=(Label(there, f"`{first}`"),))
