@@ -7,7 +7,7 @@ the forms of its templates from another part of the language.
 from __future__ import annotations
 
 import datetime
-from itertools import product
+from itertools import combinations, product
 from math import prod
 
 from hypothesis import strategies as st
@@ -20,7 +20,7 @@ MAX_KEYS = 400
 """How many keys of one kind are enumerated."""
 
 ALPHABETS = ["a0-", "ab_", "a1.", "b=0", "aAx", "01_", "a-."]
-BEYOND = ["aé ", "a%2", "é0-", "a %", "a~0"]
+BEYOND = ["aéb", "a%2", "é0-", "a&%", "a~0"]
 """Alphabets of fields that take more than portable characters, or are quoted."""
 
 PLAIN = ["{type: str}", "{type: str}", "{type: str, charset: unicode}"]
@@ -84,7 +84,7 @@ FAMILIES = {
     "paths": [*PATHS, "{{type: str}}"],
     "quoted": QUOTED,
     "others": [*OTHERS, "{type: str}", "{type: int, min: 0}"],
-    "branches": ["{{type: str}}", *LIMITED[:6], LIMITED[-2], *(one.replace("{", "{{").replace("}", "}}") for one in NUMBERS)],
+    "branches": ["{{type: str}}", *LIMITED[:6], LIMITED[-2], *(f"{{{one}}}" for one in NUMBERS)],
     "repeated": ["{{type: str}}", *LIMITED, "{{type: int, min: 0}}"],
 }
 """What the fields of a layout of each family are made from."""
@@ -119,7 +119,7 @@ def small_layouts(draw, family):
 @st.composite
 def templates(draw, family, letters, fields):
     """A template of one to three segments over some letters and fields."""
-    literals = st.text(letters, min_size=1, max_size=2)
+    literals = _literals(letters)
     names = st.sampled_from(sorted(fields))
     unused = set(fields)
     segments = []
@@ -130,7 +130,7 @@ def templates(draw, family, letters, fields):
             is_new = name in unused or family == "repeated"
             if is_new and draw(st.booleans()):
                 unused.discard(name)
-                parts.append(draw(_branches(family, letters, name, fields[name], literals)))
+                parts.append(draw(_branches(family, letters, name, fields[name])))
             else:
                 parts.append(draw(literals))
         segments.append("".join(parts))
@@ -138,11 +138,12 @@ def templates(draw, family, letters, fields):
 
 
 @st.composite
-def _branches(draw, family, letters, name, spec, literals):
+def _branches(draw, family, letters, name, spec):
     """A field, as it is or in a condition."""
     slot = draw(_slots(name, spec))
-    literal = draw(literals)
-    form = draw(st.sampled_from(["plain", "optional", "either", "equal", "segment"])) if family == "branches" else "plain"
+    literal = draw(_literals(letters))
+    forms = ["plain", "optional", "either", "equal", "segment"] if family == "branches" else ["plain"]
+    form = draw(st.sampled_from(forms))
     if form == "optional":
         return f"{literal}{{% if {name} is defined %}}{slot}{{% endif %}}"
     if form == "either":
@@ -153,6 +154,10 @@ def _branches(draw, family, letters, name, spec, literals):
         value = "0" if "int" in spec else f"'{draw(st.sampled_from(letters))}'"
         return f"{{% if {name} == {value} %}}{literal}{{% else %}}{slot}{{% endif %}}"
     return slot
+
+
+def _literals(letters):
+    return st.text(letters, min_size=1, max_size=2)
 
 
 def _slots(name, spec):
@@ -181,21 +186,21 @@ def enumerated_clashes(layout, letters):
         for path, key in enumerated_keys(kind, letters):
             keys.setdefault(path, []).append(key)
     found = {}
-
-    def note(rule, one, other, path):
-        kinds = tuple(sorted({one.kind, other.kind}, key=order.index))
-        found[rule, kinds] = min(found.get((rule, kinds), len(path)), len(path))
-
-    for path, some in keys.items():
-        for at, one in enumerate(some):
-            for other in some[:at]:
-                note("ambiguous-template" if one.kind == other.kind else "overlapping-kinds", one, other, path)
-        for end in (at for at, character in enumerate(path) if character == "/"):
-            for outer in keys.get(path[:end], ()):
-                if layout.kind(outer.kind).sort in {"array", "file"}:
-                    for inner in some:
-                        note("nested-kinds", outer, inner, path)
+    for rule, one, other, path in _clashes(layout, keys):
+        what = rule, tuple(sorted({one.kind, other.kind}, key=order.index))
+        found[what] = min(found.get(what, len(path)), len(path))
     return found
+
+
+def _clashes(layout, keys):
+    for path, some in keys.items():
+        for one, other in combinations(some, 2):
+            yield "ambiguous-template" if one.kind == other.kind else "overlapping-kinds", one, other, path
+        ends = [at for at, character in enumerate(path) if character == "/"]
+        outers = [outer for end in ends for outer in keys.get(path[:end], ())]
+        for outer, inner in product(outers, some):
+            if layout.kind(outer.kind).sort in {"array", "file"}:
+                yield "nested-kinds", outer, inner, path
 
 
 def enumerated_keys(kind, letters):

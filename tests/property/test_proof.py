@@ -32,7 +32,7 @@ class TestAgainstBruteForce:
     @thousandth
     @given(data=st.data())
     def test_agrees_with_enumeration(self, family, data):
-        """Every enumerated clash is found; each has two readings that hold, and none is shorter; else it is undecidable."""
+        """Every enumerated clash is found, with two readings that hold and are as short; or it cannot be decided."""
         letters, text = data.draw(small_layouts(family))
         layout = loaded(text)
         proved = proof.prove(layout.kinds)

@@ -13,7 +13,6 @@ import enum
 import unicodedata
 from bisect import bisect_right
 from collections import Counter, deque
-from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -35,6 +34,7 @@ __all__ = [
     "Twins",
     "Undecided",
     "common_text",
+    "is_empty",
 ]
 
 PREFERRED = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_-=+@%.~ ()[],;'!#$&éü日"
@@ -79,6 +79,11 @@ class Chain:
     def text(self) -> str | None:
         """The only text of a chain that has no language; else `None`."""
         return "".join(map(str, self.pieces)) if all(isinstance(one, str) for one in self.pieces) else None
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether there is but one way to split any text: literal texts are as long as they are."""
+        return sum(not isinstance(one, str) for one in self.pieces) <= 1
 
     def can_meet(self, other: Chain) -> bool:
         """Whether the literal texts at the ends leave it open that both chains have a text in common."""
@@ -267,16 +272,17 @@ class Twins:
         self._nested = nested
         self.is_cut = False
 
-    def texts(self, budget: Budget, tries: int = 1) -> Iterator[Twin]:
+    def texts(self, budget: Budget, tries: int = 1, *, shortest: bool = True) -> Iterator[Twin]:
         """Yield texts with two readings, the shortest first: up to `tries` for each pair of ends.
 
-        None are yielded only where there are none. Raises `Undecided`.
+        None are yielded only where there are none. Whether there is any is mostly known sooner where it need not be the
+        `shortest`. Raises `Undecided`.
         """
         first = (self._left.start, self._right.start, not self._same)
         queue: deque[tuple[Pair, str, int]] = deque([(first, "", 0)])
         queued = Counter([first])
         while queue:
-            pair, text, end = queue.popleft()
+            pair, text, end = queue.popleft() if shortest else queue.pop()
             budget.spend()
             relation = _relation(pair)
             if relation is not None:
@@ -330,11 +336,16 @@ def _relation(pair: Pair) -> Relation | None:
 
 
 def common_text(one: Chain, other: Chain, steps: int = 20_000) -> str | None:
-    """Return a shortest text that two different chains have in common; `None` if none was found in so many steps."""
+    """Return a shortest text that two different chains have in common; `None` if there is none. Raises `Undecided`."""
     if not one.can_meet(other):
         return None
     alphabet = Alphabet([one, other])
-    with suppress(Undecided):
-        for twin in Twins(Automaton(one, alphabet), Automaton(other, alphabet), same=False).texts(Budget(steps)):
-            return twin.text
-    return None
+    twins = Twins(Automaton(one, alphabet), Automaton(other, alphabet), same=False).texts(Budget(steps))
+    return next((twin.text for twin in twins), None)
+
+
+def is_empty(chain: Chain, steps: int = 20_000) -> bool:
+    """Return whether a chain has no text at all. Raises `Undecided`."""
+    alphabet = Alphabet([chain])
+    twins = Twins(Automaton(chain, alphabet), Automaton(ANYTHING, alphabet), same=False)
+    return next(twins.texts(Budget(steps), shortest=False), None) is None

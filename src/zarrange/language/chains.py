@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from attrs import define, field, frozen
 
 from zarrange.language.automaton import Chain
-from zarrange.language.fields import MAX_STATES, Misfit, StrField
+from zarrange.language.fields import MAX_STATES, FloatField, Misfit, StrField
 from zarrange.language.matcher import lattice_readings
 from zarrange.language.patterns import Language, PatternError, Words
 from zarrange.language.quoting import Quoted
@@ -87,6 +87,7 @@ def _unwritten(slot: Slot, patterns: Sequence[str]) -> Sequence[str | Part]:
 
 
 _UNIT = "(?:[A-Za-z0-9_+=@]|%[0-9A-F][0-9A-F])"
+_FLOAT = r"(?:0|[1-9][0-9]*)\.(?:0|[0-9]*[1-9])|[1-9](?:\.[0-9]*[1-9])?e[+-][0-9]+"
 _SEGMENTS = {
     "portable": "[A-Za-z0-9_+=@](?:[A-Za-z0-9._+=@-]*[A-Za-z0-9_+=@-])?",
     "unicode": r"[^/\\\x00-\x1f\x7f-\x9f]+",
@@ -98,6 +99,9 @@ _SEGMENTS = {
 def outline(slot: Slot) -> Language:
     """Return a language that has every text of a slot, and is quickly searched."""
     field = slot.field
+    if isinstance(field, FloatField) and field.choices is None and not slot.filters:
+        sign = "" if field.min is not None and field.min >= 0 else "-?"
+        return Language([f"{sign}(?:{_FLOAT})"])
     if not isinstance(field, StrField) or field.choices is not None or len(slot.filters) > 1:
         return slot.language
     patterns, excluded = [one for one in [field.spec.pattern] if one is not None], field.spec.exclude

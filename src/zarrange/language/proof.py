@@ -180,7 +180,7 @@ class _Search:
     def _look_for_ambiguity(self, shape: Shape) -> None:
         """Look for a segment that one variant alone can read in two ways."""
         for at, chain in enumerate(shape.chains):
-            twin = self._search(chain, chain, same=True).get(Relation.SAME)
+            twin = None if chain.is_certain else self._search(chain, chain, same=True).get(Relation.SAME)
             if twin is not None:
                 texts = [twin.text if i == at else self._shortest(one) or "" for i, one in enumerate(shape.chains)]
                 self._clash(shape, shape, texts, texts)
@@ -261,13 +261,19 @@ class _Search:
             found: dict[Relation, Twin] = {}
             self._twins[key] = found
             budget = self._budget.part(SEARCH_STEPS)
+            search = Twins(self._automaton(one), self._automaton(other), same=same, nested=nested)
             with suppress(Undecided):
-                search = Twins(self._automaton(one), self._automaton(other), same=same, nested=nested)
                 for twin in search.texts(budget):
                     found.setdefault(twin.relation, twin)
                     if not nested or len(found) == len(Relation):
                         break
                 return found
+            with suppress(Undecided):
+                # Where only one text is wanted, any will do before none is known.
+                if not same and not nested:
+                    any_twin = next(search.texts(self._budget.part(SEARCH_STEPS), shortest=False), None)
+                    found.update({any_twin.relation: any_twin} if any_twin is not None else {})
+                    return found
             self._is_complete = False
         return self._twins[key]
 

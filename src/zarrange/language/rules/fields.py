@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from jinja2 import nodes
 
 from zarrange.diagnostics import Diagnostic
-from zarrange.language.automaton import ANYTHING, Chain, common_text
+from zarrange.language.automaton import Chain, Undecided, is_empty
 from zarrange.language.fields import StrField
 from zarrange.language.slots import Slot
 from zarrange.language.slowness import is_exponential, is_large
@@ -147,11 +148,12 @@ def unfillable_field(assembly: Assembly) -> Iterator[Diagnostic]:
     ```
     """
     for name, field in assembly.fields.items():
-        is_narrow = isinstance(field, StrField) and (field.spec.pattern is not None or field.spec.exclude)
         span = assembly.located.key_span(("fields", name))
-        if is_narrow and common_text(Chain((Slot(field, (), span).language,)), ANYTHING) is None:
-            advice = "its charset, its `pattern` and its `exclude` leave nothing over: widen one of them"
-            yield Diagnostic("unfillable-field", f"no value fits the field `{name}`", span, advice)
+        if isinstance(field, StrField) and (field.spec.pattern is not None or field.spec.exclude):
+            with suppress(Undecided):
+                if is_empty(Chain((Slot(field, (), span).language,))):
+                    advice = "its charset, its `pattern` and its `exclude` leave nothing over: widen one of them"
+                    yield Diagnostic("unfillable-field", f"no value fits the field `{name}`", span, advice)
 
 
 def slow_pattern(assembly: Assembly) -> Iterator[Diagnostic]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from itertools import product
 from typing import TYPE_CHECKING
 
 from zarrange.diagnostics import Diagnostic, Label
-from zarrange.language.automaton import Chain, common_text
+from zarrange.language.automaton import Chain, Undecided, common_text
 from zarrange.language.chains import outline
 from zarrange.language.charsets import DEVICES
 from zarrange.language.fields import StrField
@@ -177,12 +178,14 @@ def _portability_fault(segment: Segment) -> str | None:
     elif not _DEVICE_NAMES.begins(first.text):
         return None
     text = None
-    for language in (outline, lambda slot: slot.language):  # the quick one first: mostly it settles the question
-        chain = Chain(tuple(language(one) if isinstance(one, Slot) else one.text for one in segment))
-        text = common_text(chain, Chain((_DEVICE_NAMES,)), MAX_STEPS)
-        if text is None:
-            break
-    return None if text is None else f"the segment can be `{text}`, a device name on Windows"
+    with suppress(Undecided):
+        for language in (outline, lambda slot: slot.language):  # the quick one first: mostly it settles the question
+            chain = Chain(tuple(language(one) if isinstance(one, Slot) else one.text for one in segment))
+            text = common_text(chain, Chain((_DEVICE_NAMES,)), MAX_STEPS)
+            if text is None:
+                return None
+        return f"the segment can be `{text}`, a device name on Windows"
+    return None
 
 
 def _is_portable(piece: Text | Slot) -> bool:
