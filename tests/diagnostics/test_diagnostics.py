@@ -115,7 +115,7 @@ class TestMachinery:
             "  |\n"
             '2 | files: {a: {path: "{{ b }}", c: 1}}\n'
             "  |                       ^\n"
-            "help: no similar field is declared"
+            "help: no field is declared"
         )
         assert redraw(page, "unknown-field") == page.replace("old", screen)
 

@@ -107,7 +107,8 @@ class Alphabet:
     def __init__(self, chains: Iterable[Chain]) -> None:
         pieces = {piece for chain in (*chains, ANYTHING) for piece in chain.pieces}
         classes = {one for piece in pieces if isinstance(piece, Language) for one in piece.classes()}
-        classes |= {((ord(one), ord(one)),) for piece in pieces if isinstance(piece, str) for one in f"{piece}/"}
+        literal = {"/", *(one for piece in pieces if isinstance(piece, str) for one in piece)}
+        classes |= {((ord(one), ord(one)),) for one in literal}
         cuts = {low for ranges in classes for low, _ in ranges} | {high + 1 for ranges in classes for _, high in ranges}
         self._starts = sorted({0, *cuts} - {MAX_CODE + 1})
         at = {start: i for i, start in enumerate([*self._starts, MAX_CODE + 1])}

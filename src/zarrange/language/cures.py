@@ -62,14 +62,16 @@ class _Cure:
         return not any(isinstance(value, str) and excluded.fullmatch(value) for value in values)
 
     def helps(self, clash: Clash, kinds: Mapping[str, Kind]) -> bool:
-        """Whether the kinds do not clash like this any more."""
+        """Whether the kinds do not clash like this any more, and still have paths."""
         try:
             without = prove(kinds, {field.name: (self.pattern,) for field in self.fields})
         except PatternError:  # together with the field's own patterns it is too large
             return False
-        return without.is_complete and clash.rule not in {
-            one.rule for one in without.clashes if one.kinds == clash.kinds
-        }
+        return (
+            without.is_complete
+            and not without.empty
+            and clash.rule not in {one.rule for one in without.clashes if one.kinds == clash.kinds}
+        )
 
 
 def cure_for(clash: Clash, kinds: Mapping[str, Kind]) -> str:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Clash", "ClashRule", "Proof", "prove"]
 
-STEPS = 200_000
+STEPS = 150_000
 """How many steps all searches of a layout may take together."""
 SEARCH_STEPS = 20_000
 """How many steps one search may take."""
