@@ -152,7 +152,7 @@ def shipped_rows() -> Iterator[Row]:
 
 
 def opponent_rows() -> Iterator[Row]:
-    """20 kinds of each shape: against other ways to find the same."""
+    """A few kinds of each shape: against other ways to find the same."""
     for what, template in SHAPES.items():
         ours, proof = timed(partial(layout, template, FEW), proved)
         mine = {(clash.rule, clash.kinds) for clash in proof.clashes}

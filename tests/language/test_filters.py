@@ -323,7 +323,7 @@ class TestDate:
             ('date("%Y%m%d%Z")', "`%Z` does not read back everywhere"),
             ('date("%c")', "`%c` does not read back everywhere"),
             ('date("%-d%m%Y")', "`%-` does not read back everywhere"),
-            ('date("%Y%m%d%")', "`%` does not read back everywhere"),
+            ('date("%Y%m%d%")', "ends with `%`"),
             ('date("%Y")', "the format '%Y' does not tell the day"),
             ('date("%Y%m")', "the format '%Y%m' does not tell the day"),
             ('date("%H%M%S")', "the format '%H%M%S' does not tell the day"),

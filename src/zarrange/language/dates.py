@@ -53,6 +53,8 @@ def _pieces(form: str) -> tuple[str | _Part, ...]:
             pieces.append(text or "%")
         elif directive in _PARTS:
             pieces.append(_PARTS[directive])
+        elif not directive:
+            raise ValueError(f"the format {form!r} ends with `%`")
         else:
             known = " ".join(f"%{one}" for one in _PARTS)
             raise ValueError(f"`%{directive}` does not read back everywhere; a format is made of {known} and text")

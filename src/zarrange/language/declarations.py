@@ -44,7 +44,11 @@ def make_field(name: str, spec: FieldSpec) -> tuple[Field | None, list[SpecFault
         choices = []
         for at, choice in enumerate(spec.choices):
             try:
-                choices.append(made.from_yaml(choice))
+                accepted = made.from_yaml(choice)
+                if accepted in choices:
+                    message = f"the choice {shown(choice)} stands twice"
+                    found.append(SpecFault(("choices", at), faults.invalid_choice, message, "take one of them out"))
+                choices.append(accepted)
             except Misfit as misfit:
                 found.append(SpecFault(("choices", at), faults.invalid_choice, f"the field `{name}` {misfit}"))
         made.choices = tuple(choices)
@@ -65,7 +69,12 @@ def _faults(spec: FieldSpec) -> Iterator[SpecFault]:
     for attribute in attributes(FieldSpec):
         if getattr(spec, attribute.name) != attribute.default and attribute.name not in known:
             message = f"`{attribute.name}` means nothing for a field of type `{spec.type}`"
-            yield SpecFault((attribute.name,), faults.unknown_key, message, f"known: {', '.join(sorted(known))}")
+            yield SpecFault(
+                (attribute.name,),
+                faults.unknown_key,
+                message,
+                f"known: {', '.join(f'`{one}`' for one in sorted(known))}",
+            )
     for path, pattern in (("pattern",), spec.pattern), *((("exclude", i), one) for i, one in enumerate(spec.exclude)):
         if pattern is not None:
             try:
@@ -78,8 +87,8 @@ def _faults(spec: FieldSpec) -> Iterator[SpecFault]:
         yield SpecFault(
             ("max_length",),
             faults.wrong_type,
-            f"`max_length` is {shown(spec.max_length)}",
-            "use a number from 1 to 255",
+            f"`max_length` is {shown(spec.max_length)}, which no path segment can have",
+            f"use a number from 1 to {MAX_SEGMENT_BYTES}",
         )
     if spec.choices is not None and not spec.choices:
         yield SpecFault(
@@ -90,6 +99,14 @@ def _faults(spec: FieldSpec) -> Iterator[SpecFault]:
         yield SpecFault(("charset",), faults.wrong_type, "a `path` has segments, and `text` has none", help_)
 
 
+_LIMITS = {
+    "int": "a whole number",
+    "float": "a number",
+    "date": "a day such as 2026-01-31",
+    "datetime": "a time such as 2026-01-31T12:00:00",
+}
+
+
 def _limit_faults(spec: FieldSpec) -> Iterator[SpecFault]:
     if "min" not in FIELD_TYPES[spec.type].settings:
         return
@@ -98,14 +115,14 @@ def _limit_faults(spec: FieldSpec) -> Iterator[SpecFault]:
         limit = getattr(spec, name)
         if limit is None:
             continue
-        words = {"int": "a whole number", "float": "a number"}.get(spec.type, f"an ISO {spec.type} such as 2026-01-31")
+        words = _LIMITS[spec.type]
         try:
             limits.append(FIELD_TYPES[spec.type]("", FieldSpec(spec.type)).from_yaml(limit))
         except Misfit:
             yield SpecFault(
                 (name,),
                 faults.wrong_type,
-                f"`{name}` of a field of type `{spec.type}` is {shown(limit)}",
+                f"`{name}` is {shown(limit)}, which is not {words.partition(' such')[0]}",
                 f"use {words}",
             )
     if len(limits) == 2 and limits[0] > limits[1]:  # noqa: PLR2004 - both of them

@@ -32,13 +32,20 @@ _REFUSED = re.compile(
     r"|\(\?(?:[=!]|<[=!]|P=|\(|>|[aiLmsux-])"  # look-around, groups that refer, atomic groups, flags
     r"|[*+?]\+|(?P<counted>\{[0-9]*,?[0-9]*)\}\+|[\^$]"  # possessive repeats, anchors
 )
+_IRREGULAR = re.compile(r"\\[0-9]|\(\?(?:<?[=!]|P=|\()")
 _SKIPPED = re.compile(r"\\[^1-9bBAZ]|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
 _INSTEAD = {
-    "^": "a pattern always matches the whole value: leave `^` and `$` out",
-    "$": "a pattern always matches the whole value: leave `^` and `$` out",
     "(?i": "write both cases, as in [Aa]",
     "(?!": "write what the value must not be under `exclude`",
+    "(?>": "write `(?:`",
+    "(?": "write the texts themselves, as alternatives if they differ",
+    "\\b": "write what stands there, such as `[_-]`",
+    "\\B": "leave it out",
+    **dict.fromkeys(["^", "$", "\\A", "\\Z"], "a pattern always matches the whole value: leave it out"),
+    "\\": "write the texts themselves, as alternatives if they differ",
+    **{f"{one}+": f"write `{one}`" for one in "*+?}"},
 }
+"""What to write instead, by what a part begins with; the more special ones come first."""
 _CLASSES = {
     ops.CATEGORY_DIGIT: ((48, 57),),
     ops.CATEGORY_SPACE: ((9, 13), (32, 32)),
@@ -213,7 +220,9 @@ def _parse(pattern: str, limit: int) -> Iterable[tuple[Any, Any]]:
             warnings.simplefilter("ignore")
             parsed = parser.parse(pattern, re.ASCII)
     except re.error as error:
-        raise PatternError(error.msg, min(error.pos or 0, len(pattern))) from None
+        advice = "write `.*` for any text" if pattern.startswith("*") else None
+        message = f"not a regular expression: {error.msg}"
+        raise PatternError(message, min(error.pos or 0, len(pattern)), instead=advice) from None
     except (RecursionError, OverflowError) as error:
         raise PatternError("the pattern is nested too deeply or repeats too often") from error
     return parsed  # type: ignore[no-any-return]  # the parser has no types
@@ -221,7 +230,8 @@ def _parse(pattern: str, limit: int) -> Iterable[tuple[Any, Any]]:
 
 def _refuse_irregular(pattern: str, limit: int) -> None:
     if len(pattern) > limit:
-        raise PatternError(f"the pattern is too large: it has more than {limit} characters")
+        message = f"the pattern is too large: it has more than {limit} characters"
+        raise PatternError(message, length=len(pattern), instead="write less, or use `max_length`")
     at = 0
     while at < len(pattern):
         if skipped := _SKIPPED.match(pattern, at):
@@ -230,7 +240,8 @@ def _refuse_irregular(pattern: str, limit: int) -> None:
             at += len(refused["counted"] or "")
             part = pattern[at : refused.end()]
             advice = next((text for start, text in _INSTEAD.items() if part.startswith(start)), None)
-            raise PatternError(f"`{part}` is not regular", at, len(part), advice)
+            why = "is not regular" if _IRREGULAR.match(part) else "has no place in a pattern"
+            raise PatternError(f"`{part}` {why}", at, len(part), advice)
         else:
             at += 1
 
