@@ -744,6 +744,8 @@ class TestDeclarations:
             ("{type: str, max_length: '3'}", "wrong-type", "'3'", "expected a whole number"),
             ("{type: str, choices: []}", "invalid-choice", "[]", "`choices` is empty, so that no value fits"),
             ("{type: str, choices: a}", "wrong-type", "a}", "expected a list"),
+            ("{type: str, choices: [a, b, a]}", "invalid-choice", "a]", "the choice 'a' stands twice"),
+            ("{type: float, choices: [1, 1.0]}", "invalid-choice", "1.0", "the choice 1.0 stands twice"),
             ("{type: str, choices: [a, a/b]}", "invalid-choice", "a/b", "does not take 'a/b'"),
             ("{type: str, choices: [a, 7]}", "invalid-choice", "7", "does not take 7"),
             ("{type: int, choices: [1, '7']}", "invalid-choice", "'7'", "does not take '7'"),
