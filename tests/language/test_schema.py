@@ -82,7 +82,7 @@ class TestTheSchemaItself:
 
     @pytest.mark.parametrize("name", sorted(set(CLASSES) - {"AllowSpec", "ExampleSpec"}))
     def test_an_extending_layout_may_leave_out_what_it_inherits(self, name):
-        """A definition for layouts that extend others has the same properties, of which only the version is required."""
+        """A definition for layouts that extend others has the same properties; only the version is required."""
         definition = SCHEMA["$defs"][f"Extending{name}"]
         assert definition.get("required", []) == (["zarrange"] if name == "Document" else [])
         assert list(definition["properties"]) == list(SCHEMA["$defs"][name]["properties"])

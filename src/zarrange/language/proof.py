@@ -13,7 +13,7 @@ from contextlib import suppress
 from itertools import combinations_with_replacement, product
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from zarrange.errors import AmbiguousPathError
 from zarrange.language.automaton import ANYTHING, Alphabet, Automaton, Budget, Chain, Relation, Twin, Twins, Undecided
@@ -50,12 +50,14 @@ _SOLID = frozenset({"array", "file"})
 class Clash:
     """Two artifacts that clash: the kinds in the order of the file, and both readings, each a key and its path.
 
-    Of nested ones, the outer one comes first. Without `readings` the clash is possible, but not proved.
+    Of nested ones, `outer` is the kind that the other one lies inside of, and its reading comes first. Without
+    `readings` the clash is possible, but not proved.
     """
 
     rule: ClashRule
     kinds: tuple[str, ...]
     readings: tuple[tuple[Key, str], ...] = ()
+    outer: str | None = None
 
 
 @frozen
@@ -95,8 +97,13 @@ class _Pair:
         with suppress(AmbiguousPathError):
             for key, another in product(self.one.readings(left), self.other.readings(right)):
                 if key != another:
-                    return Clash(self.rule, self.kinds, ((key, left), (another, right)))
+                    return evolve(self.possible, readings=((key, left), (another, right)))
         return None
+
+    @property
+    def possible(self) -> Clash:
+        """The clash as long as it is not proved."""
+        return Clash(self.rule, self.kinds, outer=self.one.kind.name if self.rule == "nested-kinds" else None)
 
 
 def _pairs(lefts: Sequence[T], rights: Sequence[T]) -> Iterable[tuple[T, T]]:
@@ -237,7 +244,7 @@ class _Search:
                                 return clash
                     if not is_possible or (one is exact_one and not search.is_cut and is_regular):
                         return None
-        return Clash(pair.rule, pair.kinds)
+        return pair.possible
 
     # --- chains ------------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import warnings
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from attrs import evolve
@@ -41,6 +42,8 @@ Artifact: TypeAlias = Identifier | Key
 """What names an artifact of a store."""
 
 
+ATTEMPTS = 100
+"""How often a group is opened that another process has just made."""
 _ARTICLE: dict[NodeType, str] = {"array": "an array", "group": "a group"}
 
 
@@ -123,7 +126,7 @@ class Store:
         with staging(self.root) as stage:
             zarr.create_array(stage, **options)
             above = identifier.dataset.rpartition("/")[0]
-            zarr.open_group(identifier.container, path=above or None, mode="a", zarr_format=options["zarr_format"])
+            _make_group(identifier.container, above or None, options["zarr_format"])
             put_in(stage, identifier.path)
         self._consolidate(identifier)
         return zarr.open_array(identifier.container, path=identifier.dataset, mode="r+")
@@ -263,6 +266,17 @@ class Store:
             raise AlreadyExistsError(errno.EEXIST, f"there is {_ARTICLE[found]} already", path)
         if isinstance(identifier, ArrayIdentifier) and os.listdir(path):
             raise AlreadyExistsError(errno.EEXIST, "there is a folder with something in it already", path)
+
+
+def _make_group(container: str, path: str | None, zarr_format: Literal[2, 3]) -> None:
+    """Make a group and those above it, where they are missing; another process may be making them too."""
+    import zarr
+
+    for _ in range(ATTEMPTS):
+        with suppress(zarr.errors.ContainsGroupError):
+            zarr.open_group(container, path=path, mode="a", zarr_format=zarr_format)
+            return
+    raise StoreError(f"the group {path!r} of {container!r} appears and disappears")
 
 
 def _format(container: str, wanted: Literal[2, 3] | None) -> Literal[2, 3]:

@@ -97,7 +97,8 @@ def nested_kinds(assembly: Assembly) -> Iterator[Diagnostic]:
     ```
     """
     for clash in _clashes(assembly, "nested-kinds"):
-        outer, inner = [key.kind for key, _ in clash.readings] if clash.readings else (clash.kinds * 2)[:2]
+        outer = clash.outer or ""
+        inner = next((kind for kind in clash.kinds if kind != outer), outer)
         whose = "another one" if outer == inner else f"{_ARTICLES[assembly.kinds[outer].sort]} of `{outer}`"
         yield _finding(assembly, clash, inner, f"`{inner}` can lie inside {whose}")
 

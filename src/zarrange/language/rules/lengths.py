@@ -6,6 +6,7 @@ import datetime
 from typing import TYPE_CHECKING
 
 from zarrange.diagnostics import Diagnostic
+from zarrange.language import dates
 from zarrange.language.charsets import MAX_SEGMENT_BYTES
 from zarrange.language.fields import IntField, StrField
 from zarrange.language.filters import BUILT_IN
@@ -103,16 +104,12 @@ def _slot_bytes(slot: Slot) -> int | None:
         return None if field.max_length is None else field.max_length * _character_bytes(field, is_quoted=bool(filters))
     if isinstance(field, IntField):
         return max(len(slot.text(limit)) for limit in (field.min, field.max, field.min or 0) if limit is not None)
-    return len(slot.text(_SAMPLES[field.type]))
+    if filters:
+        return len(dates.encode(datetime.datetime.min, *slot.filters[0][1]))  # as long as all others
+    return _LONGEST[field.type]
 
 
-_SAMPLES = {
-    "bool": False,
-    "date": datetime.date(2000, 1, 1),
-    "datetime": datetime.datetime(2000, 1, 1),
-    "float": -1.7976931348623157e308,
-}
-"""Values whose texts are as long as they can be."""
+_LONGEST = {"bool": len("False"), "date": len("2026-01-31"), "float": len("-1.7976931348623157e+308")}
 
 
 def _character_bytes(field: StrField, *, is_quoted: bool) -> int:
