@@ -10,7 +10,8 @@ from tests.language.planted import PLANTED, loaded
 from tests.property.small_layouts import FAMILIES, small_layouts
 
 from zarrange.errors import LayoutError
-from zarrange.language import cures, proof
+from zarrange.language import cures
+from zarrange.language.automaton import Budget
 from zarrange.language.cures import GENERAL, cure_for
 from zarrange.language.layout import Layout
 from zarrange.language.proof import Clash, prove
@@ -24,7 +25,7 @@ CURE = re.compile(r"keep (`\w+`(?: and `\w+`)*) from .*: (?:`exclude: (\[.*\])`|
 def advice(text):
     """The advice for each clash of a layout."""
     kinds = loaded(text).kinds
-    return [cure_for(clash, kinds) for clash in prove(kinds).clashes]
+    return [cure_for(clash, kinds, Budget(60_000)) for clash in prove(kinds).clashes]
 
 
 def written(text, cure):
@@ -142,7 +143,7 @@ files: {one: {path: "{{ x | quote }}%{{ y | quote }}"}}"""
         """Of a clash that is only possible, nothing is known that could be excluded."""
         kinds = loaded("fields: {x: {type: str}}\nfiles: {one: {path: '{{ x }}'}, other: {path: 'a'}}").kinds
         for rule, general in GENERAL.items():
-            assert cure_for(Clash(rule, ("one", "other")), kinds) == general
+            assert cure_for(Clash(rule, ("one", "other")), kinds, Budget(60_000)) == general
 
     def test_long_texts(self):
         """A text that is too long for a pattern is no cure, and no fault either."""
@@ -152,20 +153,19 @@ files:
   other: {{path: "{{% if n is defined %}}b{long}{{{{ n }}}}{{% else %}}b{{% endif %}}"}}"""
         assert advice(text.format(long="a" * 2000)) == [GENERAL["ambiguous-template"], GENERAL["overlapping-kinds"]]
 
-    def test_undecided(self, monkeypatch):
+    def test_undecided(self):
         """What cannot be proved to help is not given."""
         kinds = loaded(next(one.clashing for one in PLANTED if one.name == "a name that is a number")).kinds
         (clash,) = prove(kinds).clashes
-        monkeypatch.setattr(proof, "STEPS", 50)
-        assert cure_for(clash, kinds) == GENERAL["overlapping-kinds"]
+        assert cure_for(clash, kinds, Budget(50)) == GENERAL["overlapping-kinds"]
 
     def test_no_more_than_a_few_are_tried(self, monkeypatch):
         """Only so many cures are tried for one clash."""
         kinds = loaded(next(one.clashing for one in PLANTED if one.name == "two fields in a segment")).kinds
         (clash,) = prove(kinds).clashes
-        assert cure_for(clash, kinds) != GENERAL[clash.rule]
+        assert cure_for(clash, kinds, Budget(60_000)) != GENERAL[clash.rule]
         monkeypatch.setattr(cures, "MAX_TRIED", 0)
-        assert cure_for(clash, kinds) == GENERAL[clash.rule]
+        assert cure_for(clash, kinds, Budget(60_000)) == GENERAL[clash.rule]
 
 
 class TestReally:
@@ -190,7 +190,7 @@ class TestReally:
 
     def holds(self, text, layout):
         for clash in prove(layout.kinds).clashes:
-            cure = cure_for(clash, layout.kinds)
+            cure = cure_for(clash, layout.kinds, Budget(60_000))
             if cure in (*GENERAL.values(), BRANCHES):
                 continue
             cured = prove(Layout.parse(written(text, cure)).kinds)

@@ -10,6 +10,8 @@ from attrs import frozen
 
 from zarrange.diagnostics import Diagnostic, Label, Span, shown, similar
 from zarrange.language import faults
+from zarrange.language.automaton import Budget
+from zarrange.language.cures import ALL_STEPS
 from zarrange.language.declarations import make_field
 from zarrange.language.document import NAME, NO_NAMES, Document, Located, structure_document
 from zarrange.language.kinds import Example, Kind, Sort
@@ -50,6 +52,11 @@ class Assembly:
     def proof(self) -> Proof:
         """Which clashes there are."""
         return prove(self.kinds)
+
+    @cached_property
+    def cure_budget(self) -> Budget:
+        """What is left of the steps that the search for cures may take: of many clashes, the first ones have some."""
+        return Budget(ALL_STEPS)
 
     def template_span(self, kind: Kind) -> Span:
         """Return where a kind's template stands in the layout file."""

@@ -22,15 +22,20 @@ from zarrange.language.slots import Slot
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from zarrange.language.automaton import Budget
     from zarrange.language.fields import Field
     from zarrange.language.kinds import Kind
     from zarrange.language.proof import Clash
     from zarrange.language.variants import Piece, Segment
 
-__all__ = ["cure_for"]
+__all__ = ["ALL_STEPS", "cure_for"]
 
 MAX_TRIED = 12
 """How many cures are tried for one clash."""
+MAX_STEPS = 20_000
+"""How many steps are spent on trying one."""
+ALL_STEPS = 60_000
+"""How many steps are spent on all cures of a layout."""
 MAX_LENGTH = 100
 """Nobody writes a longer pattern of a text."""
 GENERAL = {
@@ -61,10 +66,10 @@ class _Cure:
         values = [example.values.get(name) for kind in kinds.values() for example in kind.examples for name in names]
         return not any(isinstance(value, str) and excluded.fullmatch(value) for value in values)
 
-    def helps(self, clash: Clash, kinds: Mapping[str, Kind]) -> bool:
+    def helps(self, clash: Clash, kinds: Mapping[str, Kind], budget: Budget) -> bool:
         """Whether the kinds do not clash like this any more, and still have paths."""
         try:
-            without = prove(kinds, {field.name: (self.pattern,) for field in self.fields})
+            without = prove(kinds, {field.name: (self.pattern,) for field in self.fields}, budget.part(MAX_STEPS))
         except PatternError:  # together with the field's own patterns it is too large
             return False
         return (
@@ -74,14 +79,14 @@ class _Cure:
         )
 
 
-def cure_for(clash: Clash, kinds: Mapping[str, Kind]) -> str:
-    """Return what would keep two kinds of a layout from clashing."""
+def cure_for(clash: Clash, kinds: Mapping[str, Kind], budget: Budget) -> str:
+    """Return what would keep two kinds of a layout from clashing: a special cure, as far as the budget lasts."""
     concerned = {name: kinds[name] for name in clash.kinds}
     tried: set[_Cure] = set()
     for cure in _cures(clash, concerned):
         if cure not in tried and len(tried) < MAX_TRIED:
             tried.add(cure)
-            if cure.is_harmless(concerned) and cure.helps(clash, concerned):
+            if cure.is_harmless(concerned) and cure.helps(clash, concerned, budget):
                 return str(cure)
     if clash.rule == "ambiguous-template" and len({frozenset(key.values) for key, _ in clash.readings}) > 1:
         return "let the branches of the condition differ by a text that no field can have"

@@ -73,14 +73,16 @@ class Proof:
     is_complete: bool = True
 
 
-def prove(kinds: Mapping[str, Kind], excluding: Mapping[str, Sequence[str]] | None = None) -> Proof:
+def prove(
+    kinds: Mapping[str, Kind], excluding: Mapping[str, Sequence[str]] | None = None, budget: Budget | None = None
+) -> Proof:
     """Search for every clash of some kinds.
 
     `excluding` has, for fields, patterns that their values should not have: to see what an `exclude` would change.
     """
     languages = Languages(excluding or {})
     shapes = [Shape.make(kind, variant, languages.outline) for kind in kinds.values() for variant in kind.variants]
-    return _Search(shapes, languages).run()
+    return _Search(shapes, languages, budget or Budget(STEPS)).run()
 
 
 @frozen
@@ -130,13 +132,13 @@ class _Enough(Exception):  # noqa: N818 - ends the search
 class _Search:
     """All pairs of shapes, compared segment by segment."""
 
-    def __init__(self, shapes: Sequence[Shape], languages: Languages) -> None:
+    def __init__(self, shapes: Sequence[Shape], languages: Languages, budget: Budget) -> None:
         self._shapes = shapes
         self._languages = languages
         self._order = {shape.kind.name: at for at, shape in reversed([*enumerate(shapes)])}
         self._alphabet = Alphabet({chain for shape in shapes for chain in shape.chains})
         self._automata: dict[Chain, Automaton] = {}
-        self._budget = Budget(STEPS)
+        self._budget = budget
         self._twins: dict[tuple[Chain, Chain, bool, bool], dict[Relation, Twin]] = {}
         self._found: dict[tuple[ClashRule, tuple[str, ...]], Clash] = {}
         self._is_complete = True

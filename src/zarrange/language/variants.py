@@ -194,6 +194,10 @@ def _check_segments(
             text = "".join(piece.text for piece in segment if isinstance(piece, Text))
             if fault := segment_fault(text):
                 report(faults.unsafe_segment(f"the segment {shown(text)} is no proper name: {fault}", segment[0].span))
+        elif any(
+            isinstance(piece, Text) and piece.text[edge] == " " for piece, edge in ((segment[0], 0), (segment[-1], -1))
+        ):
+            report(faults.unsafe_segment("the segment starts or ends with a space", segment[0].span))
         elif (name := _reserved_name(segment, RESERVED if inside else {".", ".."})) is not None:
             message = f"the segment can be `{name}`, which is a reserved name"
             advice = "write another text beside the field, or `exclude` the value"

@@ -150,6 +150,8 @@ def unused_allow(assembly: Assembly) -> Iterator[Diagnostic]:
       checkpoint: {path: "checkpoints/{{ iteration }}.pt"}
     ```
     """
+    if not assembly.proof.is_complete:
+        return  # it may be needed for a clash that was not found
     needed = {(clash.rule, frozenset(clash.kinds)) for clash in assembly.proof.clashes}
     for at, entry in enumerate(assembly.document.allow):
         key = (entry.rule, frozenset(entry.kinds))
@@ -173,7 +175,7 @@ def _clashes(assembly: Assembly, rule: str) -> Iterator[Clash]:
 
 def _finding(assembly: Assembly, clash: Clash, kind: str, message: str) -> Diagnostic:
     span = assembly.template_span(assembly.kinds[kind])
-    cure = cure_for(clash, assembly.kinds)
+    cure = cure_for(clash, assembly.kinds, assembly.cure_budget)
     if not clash.readings:
         facts = ("no counter-example was found, but it was not proved either that there is none",)
         return Diagnostic(clash.rule, f"possibly {message}", span, cure, Severity.WARNING, info=facts)

@@ -173,8 +173,9 @@ def _portability_fault(segment: Segment) -> str | None:
         return "the segment ends with a dot, which Windows takes away"
     first = segment[0]
     if isinstance(first, Slot):
-        if len(segment) == 1:
-            return None  # its values are held against all this one by one
+        behind = segment[1] if len(segment) > 1 else None
+        if behind is None or (not isinstance(behind, Slot) and behind.text.startswith(".")):
+            return None  # its values are held against all this one by one, with any extension
     elif not _DEVICE_NAMES.begins(first.text):
         return None
     text = None
