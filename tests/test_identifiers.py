@@ -235,9 +235,17 @@ class TestKeys:
         assert not one < other
         assert not other < one
 
-    def test_shown(self):
-        """A key shows its kind and its values."""
-        assert str(Key("raw", {"run": "r1", "iteration": 7})) == 'raw(run="r1", iteration=7)'
+    @pytest.mark.parametrize(
+        ("values", "shown"),
+        [
+            ({"run": "r1", "iteration": 7}, 'raw(run="r1", iteration=7)'),
+            ({"name": 'a "b" \\c'}, 'raw(name="a \\"b\\" \\\\c")'),
+            ({"day": datetime.date(2026, 1, 31), "flag": True}, "raw(day=2026-01-31, flag=True)"),
+        ],
+    )
+    def test_shown(self, values, shown):
+        """A key shows its kind and its values: text in quotes, a day as it is written in YAML."""
+        assert str(Key("raw", values)) == shown
 
     def test_order(self):
         """Keys order by kind, then by field, then by value, numbers as numbers."""

@@ -88,13 +88,14 @@ def shown(value: object, length: int = 80) -> str:
 
 def similar(name: str, known: Iterable[str], what: str) -> str:
     """Return a `help` sentence for an unknown `name`: the similar one that exists, else all that exist."""
+    everything = sorted(known)
     # Comparing is slow: of very many names, those of about the same length will do.
-    known = sorted(known)
-    if len(known) > MAX_COMPARED:
-        known = [one for one in known if abs(len(one) - len(name)) <= 1][:MAX_COMPARED]
-    if close := get_close_matches(name, known, n=1, cutoff=0.6):
+    near = everything
+    if len(everything) > MAX_COMPARED:
+        near = [one for one in everything if abs(len(one) - len(name)) <= 1][:MAX_COMPARED]
+    if close := get_close_matches(name, near, n=1, cutoff=0.6):
         return f"a similar {what} exists: `{close[0]}`"
-    if not known:
+    if not everything:
         return f"no {what} is declared"
-    listed = known[:MAX_LISTED]
-    return f"known: {', '.join(f'`{one}`' for one in listed)}{', …' if known[MAX_LISTED:] else ''}"
+    listed = everything[:MAX_LISTED]
+    return f"known: {', '.join(f'`{one}`' for one in listed)}{', …' if everything[MAX_LISTED:] else ''}"

@@ -99,6 +99,8 @@ class Key:
 
 
 def _written(value: Value) -> str:
+    if isinstance(value, datetime.date):
+        return value.isoformat()
     if not isinstance(value, str):
         return repr(value)
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')

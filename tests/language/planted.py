@@ -125,7 +125,7 @@ files: {one: {path: "s{{ n | pad(2) }}"}, other: {path: "s1{{ m | pad(2) }}"}}""
         """fields: {day: {type: date, min: 2024-02-28, max: 2024-03-01}, n: {type: int, min: 20240229}}
 files: {daily: {path: "{{ day | date('%Y%m%d') }}"}, numbered: {path: "{{ n }}"}}""",
         "overlapping-kinds",
-        ("daily(day=datetime.date(2024, 2, 29)) → 20240229", "numbered(n=20240229) → 20240229"),
+        ("daily(day=2024-02-29) → 20240229", "numbered(n=20240229) → 20240229"),
         """fields: {day: {type: date, min: 2023-02-28, max: 2023-03-01}, n: {type: int, min: 20230229, max: 20230300}}
 files: {daily: {path: "{{ day | date('%Y%m%d') }}"}, numbered: {path: "{{ n }}"}}""",
     ),

@@ -23,7 +23,7 @@ from zarrange.language.automaton import (
     Relation,
     Twins,
     Undecided,
-    common_text,
+    is_empty,
 )
 from zarrange.language.patterns import Language
 
@@ -312,7 +312,6 @@ class TestTwins:
             assert (first.relation, first.end) == (Relation.SAME, len(first.text))
             assert splits(one, first.text)
             assert splits(other, first.text)
-        assert common_text(one, other) == (None if first is None else first.text)
 
     @settings(max_examples=150, deadline=None)
     @given(chains, chains)
@@ -397,7 +396,7 @@ class TestTwins:
         assert next(twins(one, ANYTHING, same=False).texts(plenty())).text == "aaa"
 
 
-class TestCommonText:
+class TestTable:
     @pytest.mark.parametrize(
         ("one", "other", "text"),
         [
@@ -411,14 +410,28 @@ class TestCommonText:
     )
     def test_table(self, one, other, text):
         """Two chains have a shortest text in common, or none."""
-        assert common_text(chain(*one), chain(*other)) == text
+        first = next(twins(chain(*one), chain(*other), same=False).texts(plenty()), None)
+        assert (first and first.text) == text
 
     def test_steps(self):
         """Where the steps are used up, there is no answer."""
-        one, other = chain(("a{50}",)), chain(("[ab]{50}",))
-        assert common_text(one, other) == "a" * 50
+        search = twins(chain(("a{50}",)), chain(("[ab]{50}",)), same=False)
+        assert next(search.texts(plenty())).text == "a" * 50
         with pytest.raises(Undecided):
-            common_text(one, other, 20)
+            next(search.texts(Budget(20)))
+
+
+class TestIsEmpty:
+    def test_table(self):
+        """A chain is empty if one of its languages is."""
+        assert is_empty(Chain((Language(["a"], ["a"]),)))
+        assert is_empty(chain("x", ("[^\\x00-\U0010ffff]",)))
+        assert not is_empty(chain("x", ("a{50}",)))
+
+    def test_steps(self):
+        """Where the steps are used up, there is no answer."""
+        with pytest.raises(Undecided):
+            is_empty(chain(("a{50}",)), 20)
 
 
 def test_re_agrees_on_the_patterns():

@@ -74,10 +74,10 @@ class TestExponential:
         assert not is_exponential(pattern)
 
     def test_steps(self, monkeypatch):
-        """Where the steps are used up, no finding is made up."""
-        assert is_exponential("(a|b|c|ab|bc)*d")
-        monkeypatch.setattr(slowness, "MAX_STEPS", 10)
-        assert not is_exponential("(a|b|c|ab|bc)*d")
+        """A pattern whose loops are too intricate to tell is taken for slow."""
+        assert not is_exponential("(a|bc)*d")
+        monkeypatch.setattr(slowness, "MAX_STEPS", 3)
+        assert is_exponential("(a|bc)*d")
 
 
 class TestLarge:

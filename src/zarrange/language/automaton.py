@@ -33,7 +33,6 @@ __all__ = [
     "Twin",
     "Twins",
     "Undecided",
-    "common_text",
     "is_empty",
 ]
 
@@ -334,15 +333,6 @@ def _relation(pair: Pair) -> Relation | None:
     if left.within == INSIDE and right.within is ENDED:
         return Relation.RIGHT_INSIDE
     return Relation.LEFT_INSIDE if left.within is ENDED and right.within == INSIDE else None
-
-
-def common_text(one: Chain, other: Chain, steps: int = 20_000) -> str | None:
-    """Return a shortest text that two different chains have in common; `None` if there is none. Raises `Undecided`."""
-    if not one.can_meet(other):
-        return None
-    alphabet = Alphabet([one, other])
-    twins = Twins(Automaton(one, alphabet), Automaton(other, alphabet), same=False).texts(Budget(steps))
-    return next((twin.text for twin in twins), None)
 
 
 def is_empty(chain: Chain, steps: int = 20_000) -> bool:

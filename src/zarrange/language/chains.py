@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attrs import define, field, frozen
 
@@ -20,6 +20,7 @@ from zarrange.language.matcher import lattice_readings
 from zarrange.language.patterns import Language, PatternError, Words
 from zarrange.language.quoting import Quoted
 from zarrange.language.ranges import NOTHING
+from zarrange.language.renderer import compile_renderer
 from zarrange.language.slots import Slot
 
 if TYPE_CHECKING:
@@ -160,7 +161,12 @@ class Shape:
     def readings(self, path: str) -> list[Key]:
         """Return the keys that this variant reads in a path, and that really render to it."""
         found = lattice_readings([(self.kind.name, self.variant)], path)
-        return [key for key in found if self.kind.render(key.values).path == path]
+        return [key for key in found if self._renderer(**key.values).path == path]
+
+    @cached_property
+    def _renderer(self) -> Callable[..., Any]:
+        """The kind's renderer, of this variant alone: a kind may have very many."""
+        return compile_renderer(self.kind.name, self.kind.identifier, self.kind.fields, (self.variant,))
 
 
 def _chain(pieces: Iterable[str | Language]) -> Chain:

@@ -102,8 +102,11 @@ def check_settings(assembly: Assembly, report: Callable[[Diagnostic], None]) -> 
     located = assembly.located
     for name in assembly.document.rules:
         if name not in RULES:
-            message = f"`{name}` is no rule that can be turned off or changed"
-            report(faults.unknown_rule(message, located.key_span(("rules", name)), similar(name, RULES, "rule")))
+            is_fault = name in faults.FAULTS
+            message = f"`{name}` is a fault of the format, and not a matter of severity"
+            message = message if is_fault else f"`{name}` is no rule that can be turned off or changed"
+            advice = "take the entry out" if is_fault else similar(name, RULES, "rule")
+            report(faults.unknown_rule(message, located.key_span(("rules", name)), advice))
     for at, entry in enumerate(assembly.document.allow):
         if entry.rule not in ALLOWABLE:
             message = f"`{entry.rule}` is not a finding that can be allowed"

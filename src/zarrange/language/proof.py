@@ -76,7 +76,7 @@ class Proof:
 def prove(
     kinds: Mapping[str, Kind], excluding: Mapping[str, Sequence[str]] | None = None, budget: Budget | None = None
 ) -> Proof:
-    """Search for every clash of some kinds.
+    """Search for every clash of some kinds, as far as the budget lasts.
 
     `excluding` has, for fields, patterns that their values should not have: to see what an `exclude` would change.
     """
@@ -145,10 +145,12 @@ class _Search:
 
     def run(self) -> Proof:
         possible = [shape for shape in self._shapes if all(self._shortest(chain) is not None for chain in shape.chains)]
-        with suppress(_Enough):
+        try:
             for shape in possible:
                 self._look_for_ambiguity(shape)
             self._compare(possible, possible, ())
+        except (_Enough, Undecided):
+            self._is_complete = False
         empty = tuple(shape for shape in self._shapes if shape not in possible) if self._is_complete else ()
         clashes = sorted(self._found.values(), key=lambda one: [self._order[kind] for kind in one.kinds])
         return Proof(tuple(clashes), empty, self._is_complete)
@@ -170,12 +172,14 @@ class _Search:
             for one, other in product(level.tails, facing.segments):
                 self._compare_rests(one, other, above)
         for (chain, some), (another, others) in _meeting(mine.groups, theirs.groups):
+            self._budget.spend()
             text = self._common(chain, another)
             if text is not None:
                 self._compare(some, others, (*above, text))
 
     def _compare_rests(self, one: Shape, other: Shape, above: tuple[str, ...]) -> None:
         """Compare two variants from a segment on where one of them has a tail."""
+        self._budget.spend()
         at = len(above)
         for twin in self._search(one.rest(at), other.rest(at), same=one is other, nested=True).values():
             left = right = (*above, twin.text)
@@ -198,6 +202,7 @@ class _Search:
 
     def _clash(self, one: Shape, other: Shape, left: Sequence[str], right: Sequence[str]) -> None:
         """Note that two variants clash at these paths, if that holds; of nested ones, `one` is the outer."""
+        self._budget.spend()
         pair = self._pair(one, other, is_nested=left != right)
         if pair.rule == "nested-kinds" and one.kind.sort not in _SOLID:
             return
@@ -210,7 +215,6 @@ class _Search:
         if clash is not None:
             self._found[pair.rule, pair.kinds] = clash
             if len(self._found) > MAX_CLASHES:
-                self._is_complete = False
                 raise _Enough
 
     def _pair(self, one: Shape, other: Shape, *, is_nested: bool) -> _Pair:

@@ -8,10 +8,13 @@ either. Our own engine is linear, but keeps only so many states of the automaton
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from zarrange.language.automaton import Alphabet, Automaton, Budget, Chain, Undecided
 from zarrange.language.patterns import Builder, Language
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 __all__ = ["is_exponential", "is_large"]
 
@@ -21,10 +24,14 @@ MAX_STEPS = 20_000
 
 
 def is_exponential(pattern: str) -> bool:
-    """Return whether a pattern can match texts in a number of ways that grows exponentially with their length."""
-    with suppress(Undecided):
+    """Return whether a pattern can match texts in a number of ways that grows exponentially with their length.
+
+    Of a pattern whose loops are too intricate to tell, it is assumed.
+    """
+    try:
         return _Loops(pattern).any_has_two_ways()
-    return False
+    except Undecided:  # with so many ways from one node to the next, one loop or other has two
+        return True
 
 
 def is_large(pattern: str) -> bool:
@@ -61,24 +68,49 @@ class _Loops:
 
     def any_has_two_ways(self) -> bool:
         """Whether some text leads from a node back to it in two ways; one node stands for all of its loop."""
-        done: set[int] = set()
-        for node in self._masks:
-            if node not in done:
-                loop = {other for other in self._reachable(node) if node in self._reachable(other)}
-                if loop and self._has_two_ways(node):
-                    return True
-                done |= loop
-        return False
+        return any(self._has_two_ways(loop[0]) for loop in self._loops())
 
-    def _reachable(self, node: int) -> set[int]:
+    def _loops(self) -> list[list[int]]:
+        """The nodes that lead back to themselves, with those that they lead to and back (Kosaraju's method)."""
+        order: list[int] = []
         seen: set[int] = set()
-        waiting = [node]
-        while waiting:
-            self._budget.spend()
-            new = self._behind(waiting.pop()).keys() - seen
-            seen |= new
-            waiting += new
-        return seen
+        for node in range(len(self._nodes)):
+            self._visit(node, self._steps, seen, order)
+        before: dict[int, list[int]] = {}
+        for node in range(len(self._nodes)):
+            for other in self._steps(node):
+                before.setdefault(other, []).append(node)
+        seen.clear()
+        loops = []
+        for node in reversed(order):
+            found: list[int] = []
+            self._visit(node, lambda one: before.get(one, []), seen, found)
+            taking = [one for one in found if one in self._masks]
+            if taking and (len(found) > 1 or node in self._steps(node)):
+                loops.append(taking)
+        return loops
+
+    def _steps(self, node: int) -> list[int]:
+        """The nodes behind one, whether or not a character is taken on the way."""
+        found = self._nodes[node]
+        return [*found.free, found.target] if found.target >= 0 else found.free
+
+    @staticmethod
+    def _visit(first: int, steps: Callable[[int], Iterable[int]], seen: set[int], order: list[int]) -> None:
+        """Add to `order` what can be reached and was not seen yet, each behind all that it leads to."""
+        if first in seen:
+            return
+        seen.add(first)
+        open_nodes = [(first, iter(steps(first)))]
+        while open_nodes:
+            node, left = open_nodes[-1]
+            new = next((one for one in left if one not in seen), None)
+            if new is None:
+                order.append(node)
+                open_nodes.pop()
+            else:
+                seen.add(new)
+                open_nodes.append((new, iter(steps(new))))
 
     def _has_two_ways(self, node: int) -> bool:
         """The product of the graph with itself, from a node on, with one bit for whether the ways have differed."""

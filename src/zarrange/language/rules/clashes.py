@@ -40,6 +40,8 @@ def ambiguous_template(assembly: Assembly) -> Iterator[Diagnostic]:
     """
     for clash in _clashes(assembly, "ambiguous-template"):
         (name,) = clash.kinds
+        if _is_of_the_container(assembly, clash):
+            continue
         yield _finding(assembly, clash, name, f"one path can mean two sets of values of `{name}`")
 
 
@@ -111,7 +113,7 @@ def unproved_layout(assembly: Assembly) -> Iterator[Diagnostic]:
     found more clashes than anybody would read.
 
     ## Why is this bad?
-    Clashes that were not found may be there. No other finding is missing for that reason.
+    Clashes that were not found may be there. Those that are shown hold all the same.
 
     ## Example
     A hundred kinds such as `{{ a }}_{{ b }}_{{ c }}_{{ d }}_7`, with fields that may all have the same characters.
@@ -150,19 +152,31 @@ def unused_allow(assembly: Assembly) -> Iterator[Diagnostic]:
       checkpoint: {path: "checkpoints/{{ iteration }}.pt"}
     ```
     """
-    if not assembly.proof.is_complete:
-        return  # it may be needed for a clash that was not found
-    needed = {(clash.rule, frozenset(clash.kinds)) for clash in assembly.proof.clashes}
+    found = {(clash.rule, frozenset(clash.kinds)) for clash in assembly.proof.clashes}
+    allowed: set[tuple[str, frozenset[str]]] = set()
     for at, entry in enumerate(assembly.document.allow):
         key = (entry.rule, frozenset(entry.kinds))
-        if key not in needed:
+        # Where the search was ended early, it may be a clash that was not found.
+        is_needed = key in found or not assembly.proof.is_complete
+        if key in allowed or not is_needed:
             kinds = " and ".join(f"`{kind}`" for kind in entry.kinds)
             message = f"there is no such finding to allow: {entry.rule} of {kinds}"
             yield Diagnostic("unused-allow", message, assembly.located.span(("allow", at)), "take the entry out")
-        needed.discard(key)
+        allowed.add(key)
 
 
 _ARTICLES = {"array": "an array", "file": "a file"}
+
+
+def _is_of_the_container(assembly: Assembly, clash: Clash) -> bool:
+    """Whether the sets of values differ only by what the container's path has: that is told of the container."""
+    container = assembly.kinds[clash.kinds[0]].container
+    if container is None or not clash.readings:
+        return False
+    (key, _), (another, _) = clash.readings
+    differing = {name for name, _ in key.values.items() ^ another.values.items()}
+    is_told = any(one.rule == clash.rule and one.kinds == (container,) for one in assembly.proof.clashes)
+    return is_told and differing <= assembly.kinds[container].fields.keys()
 
 
 def _clashes(assembly: Assembly, rule: str) -> Iterator[Clash]:

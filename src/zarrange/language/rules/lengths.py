@@ -103,7 +103,9 @@ def _slot_bytes(slot: Slot) -> int | None:
     if isinstance(field, StrField):
         return None if field.max_length is None else field.max_length * _character_bytes(field, is_quoted=bool(filters))
     if isinstance(field, IntField):
-        return max(len(slot.text(limit)) for limit in (field.min, field.max, field.min or 0) if limit is not None)
+        width = slot.filters[0][1][0] if filters else 1
+        limits = [limit for limit in (field.min, field.max) if limit is not None]
+        return max((len(f"{limit:0{width}d}") for limit in limits), default=width)
     if filters:
         return len(dates.encode(datetime.datetime.min, *slot.filters[0][1]))  # as long as all others
     return _LONGEST[field.type]

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from contextlib import suppress
-from itertools import product
+from itertools import islice, product
 from typing import TYPE_CHECKING
 
 from zarrange.diagnostics import Diagnostic, Label
-from zarrange.language.automaton import Chain, Undecided, common_text
-from zarrange.language.chains import outline
+from zarrange.language.automaton import Alphabet, Automaton, Budget, Chain, Twins, Undecided
+from zarrange.language.chains import Languages
 from zarrange.language.charsets import DEVICES
 from zarrange.language.fields import StrField
 from zarrange.language.filters import BUILT_IN
+from zarrange.language.lattice import Lattice
 from zarrange.language.patterns import Language
 from zarrange.language.slots import Slot
+from zarrange.language.variants import Variant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,12 +24,14 @@ if TYPE_CHECKING:
     from zarrange.diagnostics import Span
     from zarrange.language.assembly import Assembly
     from zarrange.language.templates import Text
-    from zarrange.language.variants import Segment, Variant
+    from zarrange.language.variants import Segment
 
 __all__ = ["case_collision", "chunk_name", "unmarked_container", "unportable_segment"]
 
 MAX_STEPS = 2_000
 """How many steps the search for a device's name may take."""
+MAX_TRIED = 20
+"""How many texts are held against the fields themselves."""
 MAX_TEXTS = 100
 """Of a segment that can be more texts than these, no single ones are looked at."""
 
@@ -155,9 +159,15 @@ def unportable_segment(assembly: Assembly) -> Iterator[Diagnostic]:
     ```
     """
     told = set()
+    looked_at: set[tuple[object, ...]] = set()
+    languages = Languages()
     for kind in assembly.kinds.values():
         for segment in {segment for variant in kind.variants for segment in variant.segments()}:
-            if all(map(_is_portable, segment)) and (fault := _portability_fault(segment)) is not None:
+            form = tuple(one.form if isinstance(one, Slot) else one.text for one in segment)
+            if form in looked_at:
+                continue  # most segments stand in several kinds
+            looked_at.add(form)
+            if all(map(_is_portable, segment)) and (fault := _portability_fault(segment, languages)) is not None:
                 advice = "write another text beside the field" if len(segment) > 1 else None
                 told.add(Diagnostic("unportable-segment", fault, segment[0].span, advice))
     yield from told
@@ -166,7 +176,7 @@ def unportable_segment(assembly: Assembly) -> Iterator[Diagnostic]:
 _DEVICE_NAMES = Language([rf"{DEVICES}(?:\..*)?"])
 
 
-def _portability_fault(segment: Segment) -> str | None:
+def _portability_fault(segment: Segment, languages: Languages) -> str | None:
     """Return what Windows has against a segment whose pieces are all portable, or `None`."""
     last = segment[-1]
     if not isinstance(last, Slot) and last.text.endswith("."):
@@ -178,15 +188,24 @@ def _portability_fault(segment: Segment) -> str | None:
             return None  # its values are held against all this one by one, with any extension
     elif not _DEVICE_NAMES.begins(first.text):
         return None
-    text = None
+    chain = Chain(tuple(languages.outline(one, Variant()) if isinstance(one, Slot) else one.text for one in segment))
+    names = Chain((_DEVICE_NAMES,))
+    alphabet = Alphabet([chain, names])
+    search = Twins(Automaton(chain, alphabet), Automaton(names, alphabet), same=False)
     with suppress(Undecided):
-        for language in (outline, lambda slot: slot.language):  # the quick one first: mostly it settles the question
-            chain = Chain(tuple(language(one) if isinstance(one, Slot) else one.text for one in segment))
-            text = common_text(chain, Chain((_DEVICE_NAMES,)), MAX_STEPS)
-            if text is None:
-                return None
-        return f"the segment can be `{text}`, a device name on Windows"
+        for twin in islice(search.texts(Budget(MAX_STEPS), tries=2), MAX_TRIED):
+            if _can_be(segment, chain, twin.text):
+                return f"the segment can be `{twin.text}`, a device name on Windows"
     return None
+
+
+def _can_be(segment: Segment, chain: Chain, text: str) -> bool:
+    """Whether values make a segment this text: an outline has texts that no value makes."""
+    slots = [one for one in segment if isinstance(one, Slot)]
+    for texts in islice(Lattice(chain.pieces, text).splits(), MAX_TRIED):
+        if all(slot.value(part) is not None for slot, part in zip(slots, texts, strict=True)):
+            return True
+    return False
 
 
 def _is_portable(piece: Text | Slot) -> bool:
