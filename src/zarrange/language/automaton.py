@@ -79,11 +79,6 @@ class Chain:
         """The only text of a chain that has no language; else `None`."""
         return "".join(map(str, self.pieces)) if all(isinstance(one, str) for one in self.pieces) else None
 
-    @property
-    def is_certain(self) -> bool:
-        """Whether there is but one way to split any text: literal texts are as long as they are."""
-        return sum(not isinstance(one, str) for one in self.pieces) <= 1
-
     def can_meet(self, other: Chain) -> bool:
         """Whether the literal texts at the ends leave it open that both chains have a text in common."""
         for at, meets in ((0, str.startswith), (-1, str.endswith)):

@@ -8,14 +8,17 @@ they have every path that a variant renders, and perhaps more.
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import suppress
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field, frozen
 
 from zarrange.language.automaton import Chain
 from zarrange.language.fields import MAX_STATES, FloatField, Misfit, StrField
+from zarrange.language.lattice import Lattice
 from zarrange.language.matcher import lattice_readings
 from zarrange.language.patterns import Language, PatternError, Words
 from zarrange.language.quoting import Quoted
@@ -70,6 +73,8 @@ class Languages:
         return self._by_slot[key]
 
 
+MAX_SPLITS = 3
+"""In how many ways a path is split for values of a field that stands twice."""
 MAX_COUNTED = 8
 """Up to which length an outline counts the characters of a text: each makes all of its states once more."""
 
@@ -157,6 +162,43 @@ class Shape:
             pieces = [piece for chain in self.chains[at:] for piece in ("/", *chain.pieces)][1:]
             self._rests[at] = _chain(pieces)
         return self._rests[at]
+
+    @cached_property
+    def _anchored(self) -> frozenset[str]:
+        """The fields whose values every path tells, for they are a whole segment somewhere before the tail."""
+        segments = self.variant.segments()[: len(self.chains) - self.has_tail]
+        alone = [segment[0] for segment in segments if len(segment) == 1]
+        return frozenset(one.field.name for one in alone if isinstance(one, Slot))
+
+    def is_certain(self, at: int) -> bool:
+        """Whether there is but one way to read segment number `at`, or the tail that begins there.
+
+        So it is if the texts of all pieces but one are known, or of all but several that have the same text.
+        """
+        segments = self.variant.segments()[at:]
+        if not self.has_tail or at < len(self.chains) - 1:
+            segments = segments[:1]
+        slots = [one for segment in segments for one in segment if isinstance(one, Slot)]
+        known = self._anchored | self.variant.equal.keys()
+        return len({one.form for one in slots if one.field.name not in known}) <= 1
+
+    @cached_property
+    def repeated(self) -> frozenset[str]:
+        """The fields that stand twice or more."""
+        names = Counter(one.field.name for one in self.variant.pieces if isinstance(one, Slot))
+        return frozenset(name for name, count in names.items() if count > 1)
+
+    def values(self, path: str) -> list[tuple[str, Value]]:
+        """Return what fields that stand twice would have to be in a path, whether or not both places agree."""
+        slots = [one for one in self.variant.pieces if isinstance(one, Slot)]
+        splits = Lattice(self.rest(0).pieces, path).splits()
+        found = {
+            (slot.field.name, value): None
+            for texts in islice(splits, MAX_SPLITS)
+            for slot, text in zip(slots, texts, strict=False)
+            if slot.field.name in self.repeated and (value := slot.value(text)) is not None
+        }
+        return [*found]
 
     def readings(self, path: str) -> list[Key]:
         """Return the keys that this variant reads in a path, and that really render to it."""

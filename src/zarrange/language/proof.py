@@ -20,10 +20,13 @@ from zarrange.language.automaton import ANYTHING, Alphabet, Automaton, Budget, C
 from zarrange.language.chains import Languages, Shape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from zarrange.identifiers import Key
+    from zarrange.identifiers import Key, Value
     from zarrange.language.kinds import Kind
+    from zarrange.language.patterns import Language
+    from zarrange.language.slots import Slot
+    from zarrange.language.variants import Variant
 
 __all__ = ["Clash", "ClashRule", "Proof", "prove"]
 
@@ -35,6 +38,8 @@ SETTLE_STEPS = 2_000
 """How many steps a longer search may take, where the shortest counter-example did not hold."""
 TRIES = 20
 """How many texts are tried for each pair of states where the first ones do not hold."""
+MAX_FIXED = 20
+"""How often values are given to fields that stand twice, to find a counter-example that holds."""
 MAX_CLASHES = 100
 """Nobody reads more."""
 
@@ -42,6 +47,7 @@ ClashRule: TypeAlias = Literal["ambiguous-template", "overlapping-kinds", "neste
 T = TypeVar("T")
 _Group: TypeAlias = tuple[Chain, list[Shape]]
 _Groups: TypeAlias = dict[Chain, list[Shape]]
+_Values: TypeAlias = dict[str, "Value"]
 _SOLID = frozenset({"array", "file"})
 """What lies inside of one of these would be lost with it; containers and groups are there to hold others."""
 
@@ -125,6 +131,15 @@ def _meeting(lefts: _Groups, rights: _Groups) -> Iterator[tuple[_Group, _Group]]
     yield from _pairs(patterns, others)
 
 
+def _fixing(languages: Languages, values: _Values) -> Callable[[Slot, Variant], str | Language]:
+    """Return the languages of slots where some fields have one value only."""
+
+    def language(slot: Slot, variant: Variant) -> str | Language:
+        return slot.text(values[slot.field.name]) if slot.field.name in values else languages.outline(slot, variant)
+
+    return language
+
+
 class _Enough(Exception):  # noqa: N818 - ends the search
     """There are as many clashes as anybody would read."""
 
@@ -187,13 +202,13 @@ class _Search:
                 self._clash(other, one, (*above, twin.text[: twin.end]), left)
             elif twin.relation is Relation.RIGHT_INSIDE:
                 self._clash(one, other, (*above, twin.text[: twin.end]), right)
-            else:
+            elif one is not other or not one.is_certain(at):
                 self._clash(one, other, left, right)
 
     def _look_for_ambiguity(self, shape: Shape) -> None:
         """Look for a segment that one variant alone can read in two ways."""
         for at, chain in enumerate(shape.chains):
-            twin = None if chain.is_certain else self._search(chain, chain, same=True).get(Relation.SAME)
+            twin = None if shape.is_certain(at) else self._search(chain, chain, same=True).get(Relation.SAME)
             if twin is not None:
                 texts = [twin.text if i == at else self._shortest(one) or "" for i, one in enumerate(shape.chains)]
                 self._clash(shape, shape, texts, texts)
@@ -250,7 +265,41 @@ class _Search:
                                 return clash
                     if not is_possible or (one is exact_one and not search.is_cut and is_regular):
                         return None
-        return pair.possible
+        return self._fix(pair, ({}, {}), [MAX_FIXED]) or pair.possible
+
+    def _fix(self, pair: _Pair, fixed: tuple[_Values, _Values], left: list[int]) -> Clash | None:
+        """Search with values given to fields that stand twice: those that the texts have that did not hold."""
+        left[0] -= 1
+        shapes = [
+            Shape.make(one.kind, one.variant, _fixing(self._languages, values))
+            for one, values in zip((pair.one, pair.other), fixed, strict=True)
+        ]
+        twin = self._first_twin(pair, *shapes)
+        if twin is None:
+            return None
+        paths = (twin.text[: twin.end], twin.text)
+        if (clash := pair.clash_at(*paths)) is not None:
+            return clash
+        for side, (shape, path) in enumerate(zip((pair.one, pair.other), paths, strict=True)):
+            for name, value in shape.values(path):
+                if name not in fixed[side] and left[0] > 0:
+                    known = (fixed[0], fixed[1])[side] | {name: value}
+                    clash = self._fix(pair, (known, fixed[1]) if side == 0 else (fixed[0], known), left)
+                    if clash is not None:
+                        return clash
+        return None
+
+    def _first_twin(self, pair: _Pair, one: Shape, other: Shape) -> Twin | None:
+        """Return the first text by which two shapes would clash as a pair does, if one is found soon."""
+        is_nested = pair.rule == "nested-kinds"
+        wanted = Relation.RIGHT_INSIDE if is_nested else Relation.SAME
+        alphabet = Alphabet({one.rest(0), other.rest(0)})
+        left, right = Automaton(one.rest(0), alphabet), Automaton(other.rest(0), alphabet)
+        # Of one variant with different values, two readings need not differ by where their pieces end.
+        search = Twins(left, right, same=pair.one is pair.other and one.rest(0) == other.rest(0), nested=is_nested)
+        with suppress(Undecided):
+            return next((one for one in search.texts(self._budget.part(SETTLE_STEPS)) if one.relation is wanted), None)
+        return None
 
     # --- chains ------------------------------------------------------------------------------------------------------
 

@@ -202,7 +202,8 @@ def _portability_fault(segment: Segment, languages: Languages) -> str | None:
 def _can_be(segment: Segment, chain: Chain, text: str) -> bool:
     """Whether values make a segment this text: an outline has texts that no value makes."""
     slots = [one for one in segment if isinstance(one, Slot)]
-    for texts in islice(Lattice(chain.pieces, text).splits(), MAX_TRIED):
+    forms = [one.form if isinstance(one, Slot) else at for at, one in enumerate(segment)]
+    for texts in islice(Lattice(chain.pieces, text, forms).splits(), MAX_TRIED):
         if all(slot.value(part) is not None for slot, part in zip(slots, texts, strict=True)):
             return True
     return False
