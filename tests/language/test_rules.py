@@ -114,3 +114,23 @@ class TestUnportableSegment:
             if rule == "unportable-segment"
         ]
         assert rules == ([] if name is None else [f"the segment can be `{name}`, a device name on Windows"])
+
+
+class TestCaseCollision:
+    @pytest.mark.parametrize(
+        ("one", "other", "shown"),
+        [
+            ("{{ a }}/Log.txt", "{{ b }}/log.txt", ("Log.txt", "log.txt")),
+            ("Ckpt-{{ a }}/x", "ckpt-{{ a }}/y", ("Ckpt-*", "ckpt-*")),
+            ("Ckpt-{{ a }}/X", "ckpt-{{ b }}/x", ("Ckpt-*", "ckpt-*")),
+            ("x/{{ a }}.PNG", "x/{{ b }}.png", ("*.PNG", "*.png")),
+            ("{{ a }}/x", "y/{{ b }}/X", None),
+            ("{{ a }}.png", "{{ b }}.txt", None),
+        ],
+    )
+    def test_literal_texts(self, one, other, shown):
+        """Literal texts that can meet in one folder are compared, whatever fields stand around them."""
+        fields = "fields: {a: {type: str}, b: {type: str}}"
+        text = f'{fields}\nfiles: {{one: {{path: "{one}"}}, other: {{path: "{other}"}}}}'
+        first = next((message for rule, message in found(text) if rule == "case-collision"), None)
+        assert first == (None if shown is None else f"`{shown[0]}` and `{shown[1]}` differ by case only")

@@ -107,8 +107,9 @@ def case_collision(assembly: Assembly) -> Iterator[Diagnostic]:
     """Two names in the same place differ by case only.
 
     ## What it does
-    Compares the literal segments that can stand in the same folder, and the choices of each field, without regard to
-    case. (Values that users give may differ by case; a layout cannot know them.)
+    Compares the literal texts of segments that can stand in the same folder, and the choices of each field, without
+    regard to case; `*` in a message is what a field writes. (Values that users give may differ by case; a layout cannot
+    know them.)
 
     ## Why is this bad?
     On the usual file systems of macOS and Windows, on network drives and memory sticks, both are the same file.
@@ -237,17 +238,16 @@ def _choices(slot: Slot) -> list[str]:
 
 
 def _literals_by_folder(assembly: Assembly) -> Iterator[dict[str, Span]]:
-    """For each folder, the literal segments that can stand in it, with where one of each stands."""
-    folders: dict[tuple[object, ...], dict[str, Span]] = {}
+    """For each folder, the segments that can stand in it, with where one of each stands; `*` is what a field writes."""
+    folders: dict[tuple[str, ...], dict[str, Span]] = {}
     for kind in assembly.kinds.values():
         for variant in kind.variants:
-            above: tuple[object, ...] = ()
+            above: tuple[str, ...] = ()
             for segment in variant.segments():
-                texts = _texts(segment)
-                for text in texts:
+                outline = "".join("*" if isinstance(one, Slot) else one.text for one in segment)
+                for text in _texts(segment) or [outline]:
                     folders.setdefault(above, {}).setdefault(text, segment[0].span)
-                forms = [one.form if isinstance(one, Slot) else one.text.casefold() for one in segment]
-                above = (*above, tuple(forms))
+                above = (*above, outline.casefold())
     yield from folders.values()
 
 
