@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from zarrange import Layout
+from zarrange import Filter, Layout
 from zarrange.language import proof
 from zarrange.language.proof import prove
 
@@ -134,3 +134,21 @@ class TestCaseCollision:
         text = f'{fields}\nfiles: {{one: {{path: "{one}"}}, other: {{path: "{other}"}}}}'
         first = next((message for rule, message in found(text) if rule == "case-collision"), None)
         assert first == (None if shown is None else f"`{shown[0]}` and `{shown[1]}` differ by case only")
+
+
+def test_choices_that_a_filter_refuses():
+    """A choice that a filter does not take stands in no path, and is no fault of the checker's."""
+
+    def encode(text):
+        if text == "b":
+            raise ValueError("not b")
+        return text
+
+    short = Filter("short", encode=encode, decode=str, pattern="[a-z]+")
+    text = """zarrange: 1
+fields: {x: {type: str, choices: [a, b]}}
+containers: {box: {path: "box.zarr"}}
+arrays: {one: {container: box, path: "{{ x | short }}"}}
+"""
+    rules = {one.rule for one in Layout.parse(text, filters=[short]).check()}
+    assert rules == {"missing-doc", "missing-example"}

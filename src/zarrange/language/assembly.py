@@ -58,11 +58,6 @@ class Assembly:
         """What is left of the steps that the search for cures may take: of many clashes, the first ones have some."""
         return Budget(ALL_STEPS)
 
-    def template_span(self, kind: Kind) -> Span:
-        """Return where a kind's template stands in the layout file."""
-        section = next(section for section, sort in _SECTIONS.items() if sort == kind.sort)
-        return self.located.span((section, kind.name, "path"))
-
     def kind_span(self, kind: Kind) -> Span:
         """Return where a kind's name stands in the layout file."""
         section = next(section for section, sort in _SECTIONS.items() if sort == kind.sort)
@@ -225,7 +220,7 @@ class _Assembler:
         if container is not None:
             zarr_format = self.document.containers[container].zarr_format
         name = str(path[1])
-        return Kind(name, sort, variants, container, zarr_format, spec.doc, examples, span)
+        return Kind(name, sort, variants, container, zarr_format, spec.doc, examples, span=span)
 
     def _variants(self, tree: Tree, span: Span) -> tuple[Any, ...] | None:
         """Return the variants of a whole template, or `None` after saying why it cannot be read back."""

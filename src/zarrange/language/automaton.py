@@ -267,12 +267,19 @@ class Twins:
         self._nested = nested
         self.is_cut = False
 
+    @classmethod
+    def of(cls, one: Chain, other: Chain, *, same: bool = False, nested: bool = False) -> Twins:
+        """Return the product of two chains that no other search has to do with: their alphabet is theirs alone."""
+        alphabet = Alphabet({one, other})
+        return cls(Automaton(one, alphabet), Automaton(other, alphabet), same=same, nested=nested)
+
     def texts(self, budget: Budget, tries: int = 1, *, shortest: bool = True) -> Iterator[Twin]:
         """Yield texts with two readings, the shortest first: up to `tries` for each pair of ends.
 
         None are yielded only where there are none. Whether there is any is mostly known sooner where it need not be the
         `shortest`. Raises `Undecided`.
         """
+        self.is_cut = False
         first = (self._left.start, self._right.start, not self._same)
         queue: deque[tuple[Pair, str, int]] = deque([(first, "", 0)])
         queued = Counter([first])
@@ -332,6 +339,4 @@ def _relation(pair: Pair) -> Relation | None:
 
 def is_empty(chain: Chain, steps: int = 20_000) -> bool:
     """Return whether a chain has no text at all. Raises `Undecided`."""
-    alphabet = Alphabet([chain])
-    twins = Twins(Automaton(chain, alphabet), Automaton(ANYTHING, alphabet), same=False)
-    return next(twins.texts(Budget(steps), shortest=False), None) is None
+    return next(Twins.of(chain, ANYTHING).texts(Budget(steps), shortest=False), None) is None

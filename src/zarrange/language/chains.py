@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import define, field, frozen
 
 from zarrange.language.automaton import Chain
-from zarrange.language.fields import MAX_STATES, FloatField, Misfit, StrField
+from zarrange.language.fields import MAX_STATES, FloatField, StrField
 from zarrange.language.lattice import Lattice
 from zarrange.language.matcher import lattice_readings
 from zarrange.language.patterns import Language, PatternError, Words
@@ -27,7 +27,7 @@ from zarrange.language.renderer import compile_renderer
 from zarrange.language.slots import Slot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
     from zarrange.identifiers import Key, Value
     from zarrange.language.kinds import Kind
@@ -60,13 +60,13 @@ class Languages:
     def _of(self, slot: Slot, variant: Variant, language_of: Callable[[Slot], Language]) -> str | Language:
         name = slot.field.name
         if name in variant.equal:
-            return next(_written(slot, [variant.equal[name]]), None) or Language([NOTHING])
+            return next(slot.written([variant.equal[name]]), None) or Language([NOTHING])
         unequal = variant.unequal.get(name, ())
         key = (slot.form, unequal, language_of is outline)
         if key not in self._by_slot:
             language = language_of(slot)
             if unequal:
-                language = language.without([Words(tuple(_written(slot, unequal)))])
+                language = language.without([Words(tuple(slot.written(unequal)))])
             if name in self.excluding:
                 language = language.without(_unwritten(slot, self.excluding[name]))
             self._by_slot[key] = self._by_key.setdefault(language.key, language)
@@ -77,13 +77,6 @@ MAX_SPLITS = 3
 """In how many ways a path is split for values of a field that stands twice."""
 MAX_COUNTED = 8
 """Up to which length an outline counts the characters of a text: each makes all of its states once more."""
-
-
-def _written(slot: Slot, values: Iterable[Value]) -> Iterator[str]:
-    """Yield what a slot writes for some values; a filter may refuse them."""
-    for value in values:
-        with suppress(Misfit):
-            yield slot.text(value)
 
 
 def _unwritten(slot: Slot, patterns: Sequence[str]) -> Sequence[str | Part]:

@@ -63,7 +63,7 @@ class Kind:
     zarr_format: Literal[2, 3] | None = None
     doc: str | None = field(default=None, repr=False)
     examples: tuple[Example, ...] = field(default=(), repr=False)
-    span: Span | None = field(default=None, repr=False)
+    span: Span = field(repr=False, kw_only=True)
 
     @cached_property
     def fields(self) -> Mapping[str, Field]:

@@ -10,7 +10,7 @@ possible: nothing is ever taken for proved that is not.
 from __future__ import annotations
 
 from contextlib import suppress
-from itertools import combinations_with_replacement, product
+from itertools import combinations_with_replacement, islice, product
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 from attrs import evolve, frozen
@@ -107,6 +107,15 @@ class _Pair:
                 if key != another:
                     return evolve(self.possible, readings=((key, left), (another, right)))
         return None
+
+    @property
+    def wanted(self) -> Relation:
+        """How two texts of `one` and `other` are related where they clash."""
+        return Relation.RIGHT_INSIDE if self.rule == "nested-kinds" else Relation.SAME
+
+    def twins(self, one: Shape, other: Shape, *, same: bool) -> Twins:
+        """Return the search for such texts, where `one` and `other` have these shapes."""
+        return Twins.of(one.rest(0), other.rest(0), same=same, nested=self.rule == "nested-kinds")
 
     @property
     def possible(self) -> Clash:
@@ -247,18 +256,14 @@ class _Search:
             Shape.make(some.kind, some.variant, self._languages.exact) for some in (pair.one, pair.other)
         )
         is_regular = exact_one.is_regular and exact_other.is_regular
-        is_nested = pair.rule == "nested-kinds"
-        wanted = Relation.RIGHT_INSIDE if is_nested else Relation.SAME
         # Exact languages are larger: where more texts of the outlines are enough, they cost a fraction.
         for one, other, all_tries in ((pair.one, pair.other, [TRIES]), (exact_one, exact_other, [1, TRIES])):
-            alphabet = Alphabet({one.rest(0), other.rest(0)})
-            left, right = Automaton(one.rest(0), alphabet), Automaton(other.rest(0), alphabet)
+            search = pair.twins(one, other, same=pair.one is pair.other)
             with suppress(Undecided):
                 for tries in all_tries:
-                    search = Twins(left, right, same=pair.one is pair.other, nested=is_nested)
                     is_possible = False
                     for twin in search.texts(self._budget.part(SETTLE_STEPS), tries):
-                        if twin.relation is wanted:
+                        if twin.relation is pair.wanted:
                             is_possible = True
                             clash = pair.clash_at(twin.text[: twin.end], twin.text)
                             if clash is not None:
@@ -283,7 +288,7 @@ class _Search:
         for side, (shape, path) in enumerate(zip((pair.one, pair.other), paths, strict=True)):
             for name, value in shape.values(path):
                 if name not in fixed[side] and left[0] > 0:
-                    known = (fixed[0], fixed[1])[side] | {name: value}
+                    known = fixed[side] | {name: value}
                     clash = self._fix(pair, (known, fixed[1]) if side == 0 else (fixed[0], known), left)
                     if clash is not None:
                         return clash
@@ -291,14 +296,11 @@ class _Search:
 
     def _first_twin(self, pair: _Pair, one: Shape, other: Shape) -> Twin | None:
         """Return the first text by which two shapes would clash as a pair does, if one is found soon."""
-        is_nested = pair.rule == "nested-kinds"
-        wanted = Relation.RIGHT_INSIDE if is_nested else Relation.SAME
-        alphabet = Alphabet({one.rest(0), other.rest(0)})
-        left, right = Automaton(one.rest(0), alphabet), Automaton(other.rest(0), alphabet)
         # Of one variant with different values, two readings need not differ by where their pieces end.
-        search = Twins(left, right, same=pair.one is pair.other and one.rest(0) == other.rest(0), nested=is_nested)
+        search = pair.twins(one, other, same=pair.one is pair.other and one.rest(0) == other.rest(0))
+        found = (twin for twin in search.texts(self._budget.part(SETTLE_STEPS)) if twin.relation is pair.wanted)
         with suppress(Undecided):
-            return next((one for one in search.texts(self._budget.part(SETTLE_STEPS)) if one.relation is wanted), None)
+            return next(found, None)
         return None
 
     # --- chains ------------------------------------------------------------------------------------------------------
@@ -319,25 +321,24 @@ class _Search:
     def _search(self, one: Chain, other: Chain, *, same: bool = False, nested: bool = False) -> Mapping[Relation, Twin]:
         """Return the first twin of each relation."""
         key = (one, other, same, nested)
-        if key not in self._twins:
-            found: dict[Relation, Twin] = {}
-            self._twins[key] = found
-            budget = self._budget.part(SEARCH_STEPS)
-            search = Twins(self._automaton(one), self._automaton(other), same=same, nested=nested)
+        if key in self._twins:
+            return self._twins[key]
+        found = self._twins[key] = {}
+        search = Twins(self._automaton(one), self._automaton(other), same=same, nested=nested)
+        with suppress(Undecided):
+            for twin in search.texts(self._budget.part(SEARCH_STEPS)):
+                found.setdefault(twin.relation, twin)
+                if not nested or len(found) == len(Relation):
+                    break
+            return found
+        if not same and not nested:
+            # Where only one text is wanted, any will do before none is known.
             with suppress(Undecided):
-                for twin in search.texts(budget):
-                    found.setdefault(twin.relation, twin)
-                    if not nested or len(found) == len(Relation):
-                        break
+                for twin in islice(search.texts(self._budget.part(SEARCH_STEPS), shortest=False), 1):
+                    found[twin.relation] = twin
                 return found
-            with suppress(Undecided):
-                # Where only one text is wanted, any will do before none is known.
-                if not same and not nested:
-                    any_twin = next(search.texts(self._budget.part(SEARCH_STEPS), shortest=False), None)
-                    found.update({any_twin.relation: any_twin} if any_twin is not None else {})
-                    return found
-            self._is_complete = False
-        return self._twins[key]
+        self._is_complete = False
+        return found
 
     def _automaton(self, chain: Chain) -> Automaton:
         if chain not in self._automata:

@@ -19,7 +19,7 @@ from zarrange.language.ranges import NOTHING
 from zarrange.language.texts import Texts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 
     from zarrange.diagnostics import Span
     from zarrange.identifiers import Value
@@ -59,6 +59,12 @@ class Slot:
         if not self._is_exact:
             self._check(accepted, written)
         return str.__str__(text)
+
+    def written(self, values: Iterable[object]) -> Iterator[str]:
+        """Yield what stands in the path for each value that the filters take."""
+        for value in values:
+            with suppress(Misfit):
+                yield self.text(value)
 
     def value(self, text: str) -> Value | None:
         """Return the value whose text is exactly `text`, or `None`."""
@@ -100,7 +106,7 @@ class Slot:
     @cached_property
     def _denoted(self) -> tuple[Language, Texts]:
         if self.field.choices is not None:
-            texts = Texts((Words(tuple(self._choices())),))
+            texts = Texts((Words(tuple(self.written(self.field.choices))),))
             return Language(texts.include, limit=MAX_CHOICE_STATES), texts
         texts = self.field.texts
         for one, arguments in self.filters:
@@ -114,11 +120,6 @@ class Slot:
                 raise
             texts = evolve(ALL_QUOTED, is_regular=False, is_regular_in_ascii=False)
             return Language(texts.include, texts.exclude, MAX_STATES), texts
-
-    def _choices(self) -> Iterator[str]:
-        for choice in self.field.choices or ():
-            with suppress(Misfit):  # a choice that a filter does not take is in no path
-                yield self.text(choice)
 
     def _filtered(self, texts: Texts, one: Filter, arguments: tuple[Any, ...]) -> Texts:
         """Return what a filter makes of the texts before it; `pad` and `date` are the first of their chain."""

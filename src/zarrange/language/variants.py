@@ -72,6 +72,12 @@ class Variant:
                 return self.pieces[:at], self.pieces[at + 1 :]
         return self.pieces, ()
 
+    @property
+    def depth(self) -> int:
+        """How many segments are the container's own path, where the variant has something inside of one; else 0."""
+        outside, inside = self.halves()
+        return 1 + sum(piece.text.count("/") for piece in outside if isinstance(piece, Text)) if inside else 0
+
     def with_piece(self, piece: Piece) -> Variant:
         """Return this variant, going on with `piece`."""
         if isinstance(piece, Slot):
@@ -181,9 +187,7 @@ def _check_segments(
     variant: Variant, span: Span, report: Callable[[Diagnostic], None], *, is_conditional: bool
 ) -> None:
     segments = variant.segments()
-    outside, inside = variant.halves()
-    # The path of the container was looked at where it stands.
-    first = 1 + sum(one.text.count("/") for one in outside if isinstance(one, Text)) if inside else 0
+    first = variant.depth  # the path of the container was looked at where it stands
     slashes = [piece.span for piece in variant.pieces if isinstance(piece, Text) for _ in range(piece.text.count("/"))]
     for at, segment in enumerate(segments[first:], first):
         if not segment:
@@ -198,7 +202,7 @@ def _check_segments(
             isinstance(piece, Text) and piece.text[edge] == " " for piece, edge in ((segment[0], 0), (segment[-1], -1))
         ):
             report(faults.unsafe_segment("the segment starts or ends with a space", segment[0].span))
-        elif (name := _reserved_name(segment, RESERVED if inside else {".", ".."})) is not None:
+        elif (name := _reserved_name(segment, RESERVED if first else {".", ".."})) is not None:
             message = f"the segment can be `{name}`, which is a reserved name"
             advice = "write another text beside the field, or `exclude` the value"
             report(faults.unsafe_segment(message, segment[0].span, advice))

@@ -21,16 +21,21 @@ _is_whole = re.compile(rf"0|-?[1-9][0-9]{{0,{MAX_INT_DIGITS - 1}}}").fullmatch
 _is_number = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:e[+-][0-9]+)?").fullmatch
 
 
-class IntField(Field):
-    """A whole number, written in decimal without leading zeros."""
+class _NumberField(Field):
+    """A number, perhaps with limits."""
 
-    type = "int"
     settings = frozenset({"min", "max"})
 
     def __init__(self, name: str, spec: FieldSpec) -> None:
         super().__init__(name, spec)
         self.min: Any = spec.min
         self.max: Any = spec.max
+
+
+class IntField(_NumberField):
+    """A whole number, written in decimal without leading zeros."""
+
+    type = "int"
 
     @cached_property
     def texts(self) -> Texts:
@@ -62,16 +67,10 @@ class IntField(Field):
         return number
 
 
-class FloatField(Field):
+class FloatField(_NumberField):
     """A finite number, written as Python writes a `float`."""
 
     type = "float"
-    settings = frozenset({"min", "max"})
-
-    def __init__(self, name: str, spec: FieldSpec) -> None:
-        super().__init__(name, spec)
-        self.min: Any = spec.min
-        self.max: Any = spec.max
 
     @cached_property
     def texts(self) -> Texts:

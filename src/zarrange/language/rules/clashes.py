@@ -188,7 +188,7 @@ def _clashes(assembly: Assembly, rule: str) -> Iterator[Clash]:
 
 
 def _finding(assembly: Assembly, clash: Clash, kind: str, message: str) -> Diagnostic:
-    span = assembly.template_span(assembly.kinds[kind])
+    span = assembly.kinds[kind].span
     cure = cure_for(clash, assembly.kinds, assembly.cure_budget)
     if not clash.readings:
         facts = ("no counter-example was found, but it was not proved either that there is none",)

@@ -10,7 +10,6 @@ from jinja2 import nodes
 from zarrange.diagnostics import Diagnostic
 from zarrange.language.automaton import Chain, Undecided, is_empty
 from zarrange.language.fields import StrField
-from zarrange.language.slots import Slot
 from zarrange.language.slowness import is_exponential, is_large
 from zarrange.language.templates import ENVIRONMENT
 
@@ -151,7 +150,7 @@ def unfillable_field(assembly: Assembly) -> Iterator[Diagnostic]:
         span = assembly.located.key_span(("fields", name))
         if isinstance(field, StrField) and (field.spec.pattern is not None or field.spec.exclude):
             with suppress(Undecided):
-                if is_empty(Chain((Slot(field, (), span).language,))):
+                if is_empty(Chain((field.language,))):
                     advice = "its charset, its `pattern` and its `exclude` leave nothing over: widen one of them"
                     yield Diagnostic("unfillable-field", f"no value fits the field `{name}`", span, advice)
 

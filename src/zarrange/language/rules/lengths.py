@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from zarrange.language.assembly import Assembly
     from zarrange.language.fields import Field
-    from zarrange.language.kinds import Kind
     from zarrange.language.variants import Segment
 
 __all__ = ["long_path"]
@@ -57,22 +56,21 @@ def long_path(assembly: Assembly) -> Iterator[Diagnostic]:
     """
     told = set()
     for kind in assembly.kinds.values():
+        longest, has_others = 0, False
         for variant in kind.variants:
             sizes = [(segment, _bytes(segment)) for segment in variant.segments()]
             too_long = {_too_long(segment, size) for segment, size in sizes if _is_too_long(segment, size)}
-            told |= too_long or {*_whole_path(assembly, kind)}
+            told |= too_long
+            longest = max(longest, sum(size + 1 for _, size in sizes) - 1)
+            has_others = has_others or not too_long
+        if has_others and longest > MAX_PATH_BYTES:
+            message = f"a path of `{kind.name}` can have {longest} bytes, more than {MAX_PATH_BYTES}"
+            told.add(Diagnostic("long-path", message, kind.span, "lower the `max_length` of its fields"))
     yield from told
 
 
 def _is_too_long(segment: Segment, size: int) -> bool:
     return size > MAX_SEGMENT_BYTES and not any(isinstance(one, Slot) and one.is_multiple for one in segment)
-
-
-def _whole_path(assembly: Assembly, kind: Kind) -> Iterator[Diagnostic]:
-    longest = max(sum(_bytes(segment) + 1 for segment in variant.segments()) - 1 for variant in kind.variants)
-    if longest > MAX_PATH_BYTES:
-        message = f"a path of `{kind.name}` can have {longest} bytes, more than {MAX_PATH_BYTES}"
-        yield Diagnostic("long-path", message, assembly.template_span(kind), "lower the `max_length` of its fields")
 
 
 def _too_long(segment: Segment, size: int) -> Diagnostic:
@@ -97,7 +95,7 @@ def _slot_bytes(slot: Slot) -> int | None:
     """How many bytes the text of a slot can have at most; `None` where there is no limit."""
     field, filters = slot.field, [one for one, _ in slot.filters]
     if field.choices is not None:
-        return max(len(slot.text(choice).encode()) for choice in field.choices)
+        return max((len(text.encode()) for text in slot.written(field.choices)), default=None)
     if not set(filters) <= set(BUILT_IN):
         return None
     if isinstance(field, StrField):

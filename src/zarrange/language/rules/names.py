@@ -8,7 +8,7 @@ from itertools import islice, product
 from typing import TYPE_CHECKING
 
 from zarrange.diagnostics import Diagnostic, Label
-from zarrange.language.automaton import Alphabet, Automaton, Budget, Chain, Twins, Undecided
+from zarrange.language.automaton import Budget, Chain, Twins, Undecided
 from zarrange.language.chains import Languages
 from zarrange.language.charsets import DEVICES
 from zarrange.language.fields import StrField
@@ -63,7 +63,7 @@ def chunk_name(assembly: Assembly) -> Iterator[Diagnostic]:
     told = set()
     for kind in assembly.kinds.values():
         for variant in kind.variants if kind.container is not None else ():
-            for segment in _inside(variant):
+            for segment in variant.segments()[variant.depth :]:
                 for text in _texts(segment):
                     if text == "c" or text.endswith(".partial"):
                         what = "folder of chunks" if text == "c" else "unfinished files"
@@ -98,9 +98,7 @@ def unmarked_container(assembly: Assembly) -> Iterator[Diagnostic]:
             ends = [variant.pieces[-1] for variant in kind.variants]
             if any(isinstance(piece, Slot) or not piece.text.endswith(".zarr") for piece in ends):
                 message = f"the container `{kind.name}` is not always called `….zarr`"
-                yield Diagnostic(
-                    "unmarked-container", message, assembly.template_span(kind), "end its path with `.zarr`"
-                )
+                yield Diagnostic("unmarked-container", message, kind.span, "end its path with `.zarr`")
 
 
 def case_collision(assembly: Assembly) -> Iterator[Diagnostic]:
@@ -190,9 +188,7 @@ def _portability_fault(segment: Segment, languages: Languages) -> str | None:
     elif not _DEVICE_NAMES.begins(first.text):
         return None
     chain = Chain(tuple(languages.outline(one, Variant()) if isinstance(one, Slot) else one.text for one in segment))
-    names = Chain((_DEVICE_NAMES,))
-    alphabet = Alphabet([chain, names])
-    search = Twins(Automaton(chain, alphabet), Automaton(names, alphabet), same=False)
+    search = Twins.of(chain, Chain((_DEVICE_NAMES,)))
     with suppress(Undecided):
         for twin in islice(search.texts(Budget(MAX_STEPS), tries=2), MAX_TRIED):
             if _can_be(segment, chain, twin.text):
@@ -219,22 +215,14 @@ def _is_portable(piece: Text | Slot) -> bool:
     return not isinstance(piece.field, StrField) or piece.field.charset.name == "portable"
 
 
-def _inside(variant: Variant) -> list[Segment]:
-    """The segments of a variant that are inside the container."""
-    outside, inside = variant.halves()
-    count = 1 + sum(one.text.count("/") for one in outside if not isinstance(one, Slot))
-    return variant.segments()[count:] if inside else []
-
-
 def _texts(segment: Segment) -> list[str]:
     """All texts of a segment, where they are few: of literal texts and choices."""
-    options = [[piece.text] if not isinstance(piece, Slot) else _choices(piece) for piece in segment]
+    options = [
+        [piece.text] if not isinstance(piece, Slot) else [*piece.written(piece.field.choices or ())]
+        for piece in segment
+    ]
     count = math.prod(len(some) for some in options)
     return ["".join(texts) for texts in product(*options)] if count <= MAX_TEXTS else []
-
-
-def _choices(slot: Slot) -> list[str]:
-    return [slot.text(choice) for choice in slot.field.choices or ()]
 
 
 def _literals_by_folder(assembly: Assembly) -> Iterator[dict[str, Span]]:
