@@ -17,7 +17,7 @@ from attrs import field, frozen
 from zarrange.errors import NotFoundError, NotInStoreError
 from zarrange.identifiers import refuse_credentials
 from zarrange.language.layout import Layout
-from zarrange.stores.local import check_array, check_nothing_else, is_consolidated, node_type, take_out
+from zarrange.stores.folders import check_array, check_nothing_else, is_consolidated, node_type, take_out
 
 try:
     from upath import UPath

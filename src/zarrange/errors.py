@@ -10,7 +10,10 @@
         ├── NotInStoreError    (ValueError)         an identifier, a path or a node that this operation must not touch
         ├── AlreadyExistsError (FileExistsError)    something is there already; nothing was changed
         ├── NotFoundError      (FileNotFoundError)  nothing is there
-        └── LeftoverError                           hidden from the store, but not wholly deleted; says where it is
+        ├── LeftoverError                           hidden from the store, but not wholly deleted; says where it is
+        ├── UnreadableError                         something is there, or may be, that cannot be read; says why
+        │   └── DamagedError                        the metadata of a node are damaged
+        └── IncompleteError                         a search that could not read everything; carries what it could not
 
 A value of the wrong Python type is a `ValueError` too, where it was given for a field: what a caller does about
 `7.0` for an iteration is what they do about `-7`. Arguments that concern no artifact (a root that is no folder, an
@@ -33,7 +36,9 @@ if TYPE_CHECKING:
 __all__ = [
     "AlreadyExistsError",
     "AmbiguousPathError",
+    "DamagedError",
     "FieldError",
+    "IncompleteError",
     "LayoutError",
     "LeftoverError",
     "NotFoundError",
@@ -41,8 +46,13 @@ __all__ = [
     "StoreError",
     "StructureError",
     "UnknownKindError",
+    "UnreadableError",
     "ZarrangeError",
 ]
+
+
+MAX_SHOWN = 5
+"""How many of many things a message tells."""
 
 
 class ZarrangeError(Exception):
@@ -129,3 +139,27 @@ class NotFoundError(StoreError, FileNotFoundError):
 
 class LeftoverError(StoreError):
     """An artifact is out of the store's sight, but not wholly deleted; the message says where the rest is."""
+
+
+class UnreadableError(StoreError):
+    """Something cannot be read; the message goes on from its path. Unreadable is not absent."""
+
+
+class DamagedError(UnreadableError):
+    """The metadata of a node are damaged."""
+
+
+class IncompleteError(StoreError):
+    """A search could not read everything: what it gave is not all that there is.
+
+    `unreadable` has a pair for each such place: its path, relative to the root, and the reason.
+    """
+
+    def __init__(self, unreadable: Sequence[tuple[str, str]]) -> None:
+        self.unreadable = tuple(unreadable)
+        super().__init__(self.unreadable)
+
+    def __str__(self) -> str:
+        first = "; ".join(f"{path or '.'!r}: {reason}" for path, reason in self.unreadable[:MAX_SHOWN])
+        more = len(self.unreadable) - MAX_SHOWN
+        return f"not everything could be read: {first}" + (f"; and {more} more" if more > 0 else "")

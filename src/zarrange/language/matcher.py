@@ -23,15 +23,17 @@ from zarrange.language.nodes import assign, both, call, compare, constant, defin
 from zarrange.language.renderer import path_fault
 from zarrange.language.slots import Slot
 from zarrange.language.templates import Text
+from zarrange.language.variants import Variant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from zarrange.identifiers import Value
-    from zarrange.language.variants import Segment, Variant
+    from zarrange.language.variants import Segment
 
-__all__ = ["Matcher", "lattice_readings"]
+__all__ = ["MAX_SPLITS", "Matcher", "lattice_readings", "segment_reader"]
 
+MAX_COMMON_DIGITS = 17
 MAX_SPLITS = 10_000
 """How many ways to split a path are tried for one variant before it is called ambiguous."""
 
@@ -131,13 +133,7 @@ def _values(variant: Variant, slots: Sequence[Slot], texts: Sequence[str]) -> di
 
 def _compile(count: int, candidates: Sequence[Candidate]) -> Callable[..., list[Key]]:
     """Return a function that takes the segments of a path and returns the keys that it reads as."""
-    known: dict[str, object] = {}
-
-    def hand_in(value: object) -> str:
-        name = f"_{len(known)}"
-        known[name] = value
-        return name
-
+    known, hand_in = _handing_in()
     new, set_kind, set_values, proxy = map(
         hand_in,
         (Key.__new__, Key.kind.__set__, Key.values.__set__, MappingProxyType),  # type: ignore[attr-defined]  # slots
@@ -164,6 +160,18 @@ def _compile(count: int, candidates: Sequence[Candidate]) -> Callable[..., list[
         )
     body.append(ast.Return(load("_found")))
     return define("read", ["parts"], body, known)
+
+
+def _handing_in() -> tuple[dict[str, object], Callable[[object], str]]:
+    """Return the objects that a function sees, and what adds one to them and says its name."""
+    known: dict[str, object] = {}
+
+    def hand_in(value: object) -> str:
+        name = f"_{len(known)}"
+        known[name] = value
+        return name
+
+    return known, hand_in
 
 
 class _Reader:
@@ -252,4 +260,9 @@ class _Reader:
         return complete
 
 
-MAX_COMMON_DIGITS = 17
+def segment_reader(segment: Segment) -> Callable[[str], Value | None]:
+    """Return the function that reads the value of the one slot of a path segment, or `None`."""
+    known, hand_in = _handing_in()
+    reader = _Reader(Variant(segment), hand_in)
+    body: list[ast.stmt] = [ast.If(both(reader.tests()), [ast.Return(load(*reader.found.values()))], [])]
+    return define("read", [], body, known, positional=["_segment_0"])

@@ -64,10 +64,13 @@ def joined(parts: Sequence[ast.expr]) -> ast.expr:
     return ast.JoinedStr([one if isinstance(one, ast.Constant) else ast.FormattedValue(one, -1, None) for one in parts])
 
 
-def define(name: str, keywords: Sequence[str], body: list[ast.stmt], known: dict[str, object]) -> Callable[..., Any]:
+def define(
+    name: str, keywords: Sequence[str], body: list[ast.stmt], known: dict[str, object], positional: Sequence[str] = ()
+) -> Callable[..., Any]:
     """Compile a function of keyword arguments, each `None` by default, that sees the objects in `known`."""
     none: list[ast.expr | None] = [constant(None) for _ in keywords]
-    arguments = ast.arguments([], [], None, [ast.arg(one) for one in keywords], none, None, [])
+    first = [ast.arg(one) for one in positional]
+    arguments = ast.arguments([], first, None, [ast.arg(one) for one in keywords], none, None, [])
     module = ast.fix_missing_locations(ast.Module([ast.FunctionDef(name, arguments, body, [], None, None)], []))
     space = {**known, **BUILT_IN}
     exec(compile(module, "<zarrange layout>", "exec"), space)  # noqa: S102 - our own nodes, a layout's constants

@@ -14,14 +14,16 @@ from attrs import define, field
 
 from zarrange.diagnostics import Diagnostic, Severity, Span
 from zarrange.errors import AmbiguousPathError, StoreError
-from zarrange.stores.local import METADATA, WORKING_FOLDER, node_type, zarr_format
+from zarrange.stores.backend import WORKING_FOLDER
+from zarrange.stores.folders import node_type, zarr_format
+from zarrange.stores.metadata import METADATA
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from zarrange.language.kinds import Kind
     from zarrange.language.layout import Layout
-    from zarrange.stores.local import NodeType
+    from zarrange.stores.metadata import NodeType
 
 __all__ = ["STORE_RULES", "audit"]
 

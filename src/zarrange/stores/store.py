@@ -17,8 +17,7 @@ from attrs import evolve
 from zarrange.errors import AlreadyExistsError, LeftoverError, NotFoundError, NotInStoreError, StoreError
 from zarrange.identifiers import ArrayIdentifier, ContainerIdentifier, FileIdentifier, GroupIdentifier, Identifier, Key
 from zarrange.language.layout import Layout
-from zarrange.stores.local import (
-    NodeType,
+from zarrange.stores.folders import (
     check_array,
     check_group,
     check_way,
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zarrange.language.kinds import Kind
+    from zarrange.stores.metadata import NodeType
 
 __all__ = ["Artifact", "Store"]
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from zarrange.errors import AlreadyExistsError, LeftoverError, NotFoundError, NotInStoreError, StoreError
-from zarrange.stores.local import (
+from zarrange.stores.folders import (
     check_array,
     check_no_node_inside,
     check_way,
@@ -145,7 +145,7 @@ class TestNodeType:
     def test_not_a_file(self, tmp_path, make):
         """A zarr.json that is no plain file is an error of the store, never an absent node; nothing waits for it."""
         make(tmp_path / "zarr.json")
-        script = f"from zarrange.stores.local import node_type; node_type({str(tmp_path)!r})"
+        script = f"from zarrange.stores.folders import node_type; node_type({str(tmp_path)!r})"
         done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=5)
         assert "StoreError" in done.stderr
 
@@ -644,7 +644,7 @@ class TestReplaced:
 SWAP = """
 import os, sys
 from zarrange.errors import StoreError
-from zarrange.stores.local import check_array, take_out
+from zarrange.stores.folders import check_array, take_out
 
 root, outside, at = sys.argv[1], sys.argv[2], int(sys.argv[3])
 way = os.path.join(root, *"run/box/a".split("/")[:at])

@@ -1,0 +1,145 @@
+"""Metadata: what a node of zarr says of itself, read without zarr.
+
+Only what a catalog shows is read: array or group, format, shape, data type, attributes. Metadata that zarr could not open
+are a `DamagedError`; nothing is guessed. The formats are those of the Zarr specifications, versions 2 and 3.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from functools import lru_cache
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
+
+from attrs import field, frozen
+
+from zarrange.diagnostics import shown
+from zarrange.errors import DamagedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["METADATA", "NODE_METADATA", "Node", "NodeType", "is_chunk_like", "parse_node"]
+
+NodeType = Literal["array", "group"]
+
+NODE_METADATA: tuple[str, ...] = ("zarr.json", ".zarray", ".zgroup")
+"""The files that make a folder a node, in the order in which they count."""
+METADATA = frozenset({*NODE_METADATA, ".zattrs", ".zmetadata"})
+"""The names that zarr gives to metadata."""
+is_chunk_like = re.compile(r"c|\d+(?:\.\d+)*|c(?:\.\d+)+").fullmatch
+"""Whether a name is one that zarr gives to a chunk, or to a folder of chunks."""
+
+MAX_CACHED_BYTES = 16_384
+_NUMPY = re.compile(r"[<>|=]?([biufc])(\d+)")
+_NUMPY_NAMES = {"b": "bool", "i": "int", "u": "uint", "f": "float", "c": "complex"}
+_BITS = re.compile(r"(?:int|uint|float|bfloat|complex|r)(\d+)")
+
+
+@frozen
+class Node:
+    """An array or a group: `shape`, `dtype` and `chunks` are an array's, and `None` for a group.
+
+    `dtype` is the name of the data type as zarr 3 has it (`float32`), also for arrays of format 2 where there is one.
+    `attributes` are those of `zarr.json`; format 2 keeps them in a file of their own, which is not read here.
+    `is_consolidated` says whether a group's `zarr.json` has a copy of the metadata below it.
+    """
+
+    type: NodeType
+    zarr_format: Literal[2, 3]
+    shape: tuple[int, ...] | None = None
+    dtype: str | None = None
+    chunks: tuple[int, ...] | None = None
+    attributes: Mapping[str, Any] = field(factory=dict, hash=False, converter=MappingProxyType)
+    is_consolidated: bool = False
+
+    @property
+    def nbytes(self) -> int | None:
+        """The bytes of all elements, uncompressed; `None` for a group and for elements of unknown size."""
+        if self.shape is None or self.dtype is None:
+            return None
+        bits = _BITS.fullmatch(self.dtype)
+        size = 1 if self.dtype == "bool" else int(bits[1]) // 8 if bits else 0
+        return math.prod(self.shape) * size if size else None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Node, (*(getattr(self, name) for name in _PLAIN), dict(self.attributes), self.is_consolidated)
+
+
+_PLAIN = ("type", "zarr_format", "shape", "dtype", "chunks")
+
+
+def parse_node(name: str, content: bytes) -> Node:
+    """Return the node that a metadata file, one of `NODE_METADATA`, describes. Raises `DamagedError`."""
+    return (_cached if len(content) <= MAX_CACHED_BYTES else _parse)(name, content)
+
+
+def _parse(name: str, content: bytes) -> Node:
+    if name == ".zgroup":
+        return Node("group", 2)
+    try:
+        data = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise DamagedError(f"its {name} is damaged: {error!r}") from None
+    if not isinstance(data, dict):
+        raise DamagedError(f"its {name} is damaged: it is not a JSON object")
+    try:
+        return _old_array(data) if name == ".zarray" else _new_node(data)
+    except _Misshapen as error:
+        raise DamagedError(f"its {name} is damaged: {error}") from None
+
+
+_cached = lru_cache(4096)(_parse)
+"""The arrays of a run have the same metadata but for little, and often the very same."""
+
+
+class _Misshapen(ValueError):  # noqa: N818 - never leaves this module
+    """What is wrong with metadata that are JSON."""
+
+
+def _new_node(data: dict[str, Any]) -> Node:
+    found = data.get("node_type")
+    attributes = data.get("attributes") or {}
+    if not isinstance(attributes, dict):
+        raise _Misshapen(f"its attributes are {shown(attributes)}")
+    if found == "group":
+        return Node("group", 3, attributes=attributes, is_consolidated=bool(data.get("consolidated_metadata")))
+    if found != "array":
+        raise _Misshapen(f"its node_type is {shown(found)}")
+    grid = data.get("chunk_grid")
+    chunks = grid.get("configuration") if isinstance(grid, dict) else None
+    chunk_shape = chunks.get("chunk_shape") if isinstance(chunks, dict) else None
+    written = data.get("data_type")
+    dtype = written.get("name") if isinstance(written, dict) else written
+    return Node("array", 3, _shape(data), _text(dtype), _numbers(chunk_shape), attributes)
+
+
+def _old_array(data: dict[str, Any]) -> Node:
+    written = data.get("dtype")
+    numpy = _NUMPY.fullmatch(written) if isinstance(written, str) else None
+    dtype = written if isinstance(written, str) else json.dumps(written) if written else None
+    if numpy:
+        name = _NUMPY_NAMES[numpy[1]]
+        dtype = name if name == "bool" else f"{name}{int(numpy[2]) * 8}"
+    return Node("array", 2, _shape(data), _text(dtype), _numbers(data.get("chunks")))
+
+
+def _shape(data: dict[str, Any]) -> tuple[int, ...]:
+    shape = _numbers(data.get("shape"))
+    if shape is None:
+        raise _Misshapen(f"its shape is {shown(data.get('shape'))}")
+    return shape
+
+
+def _text(dtype: object) -> str:
+    if not isinstance(dtype, str):
+        raise _Misshapen(f"its data type is {shown(dtype)}")
+    return dtype
+
+
+def _numbers(written: object) -> tuple[int, ...] | None:
+    if isinstance(written, list) and all(type(one) is int and one >= 0 for one in written):
+        return tuple(written)
+    return None
