@@ -12,7 +12,8 @@
         ├── NotFoundError      (FileNotFoundError)  nothing is there
         ├── LeftoverError                           hidden from the store, but not wholly deleted; says where it is
         ├── UnreadableError                         something is there, or may be, that cannot be read; says why
-        │   └── DamagedError                        the metadata of a node are damaged
+        │   ├── DamagedError                        the metadata of a node are damaged
+        │   └── AccessDeniedError  (PermissionError) it may not be read
         └── IncompleteError                         a search that could not read everything; carries what it could not
 
 A value of the wrong Python type is a `ValueError` too, where it was given for a field: what a caller does about
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from zarrange.identifiers import Key
 
 __all__ = [
+    "AccessDeniedError",
     "AlreadyExistsError",
     "AmbiguousPathError",
     "DamagedError",
@@ -147,6 +149,10 @@ class UnreadableError(StoreError):
 
 class DamagedError(UnreadableError):
     """The metadata of a node are damaged."""
+
+
+class AccessDeniedError(UnreadableError, PermissionError):
+    """Something may not be read: by its permissions, or with the credentials that were given."""
 
 
 class IncompleteError(StoreError):

@@ -23,11 +23,12 @@ from attrs import evolve, frozen
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["WHOLE", "Answer", "Shape", "make"]
+__all__ = ["SMALL", "WHOLE", "Answer", "Shape", "make"]
 
 Answer: TypeAlias = tuple[str, int, str, str | None]
 """What each side says of an array: run, iteration, dataset, and the parameters of an output (a prediction has none)."""
 
+NO_ATTRIBUTES = b'"attributes": {}'
 SIDE = 40
 """How many elements a chunk has along each axis."""
 DATASETS = ("crop1", "crop2", "crop3", "crop4")
@@ -37,13 +38,17 @@ PARAMETERS = ("threshold_127", "threshold_191", "threshold_63")
 
 @frozen
 class Shape:
-    """How much there is of what; an array has `chunks` chunk files along each axis."""
+    """How much there is of what; an array has `chunks` chunk files along each axis.
+
+    If `is_uniform`, all arrays have the same metadata; else each has an attribute of its own.
+    """
 
     runs: int = 20
     iterations: int = 50
     datasets: int = 2
     outputs: int = 3
     chunks: tuple[int, int] = (8, 5)
+    is_uniform: bool = True
 
     @property
     def containers(self) -> list[str]:
@@ -61,9 +66,9 @@ class Shape:
         return 1 + self.runs * (1 + self.iterations * (1 + self.datasets))
 
     @property
-    def folders(self) -> int:
-        """How many folders have metadata, arrays among them."""
-        return self.runs * (2 + self.iterations * (1 + self.datasets * (2 + 1 + self.outputs)))
+    def arrays(self) -> int:
+        """How many arrays there are."""
+        return self.runs * self.iterations * self.datasets * (1 + self.outputs)
 
     def answers(self) -> Iterator[Answer]:
         """Every array that there is, in the order of the paths."""
@@ -75,16 +80,25 @@ class Shape:
 
 
 WHOLE = Shape()
+SMALL = Shape(runs=2, iterations=3, chunks=(2, 1))
+"""The same in a moment: 48 arrays."""
 
 
 @frozen
 class _Sample:
-    """What zarr writes for a group, for the metadata of an array, and for its chunks: the way of each, and one's bytes."""
+    """What zarr writes for a group, and for an array; the ways of its chunks, and what one of them holds."""
 
     group: bytes
     array: bytes
     chunks: tuple[str, ...]
     chunk: bytes
+    is_uniform: bool
+
+    def metadata(self, path: str) -> bytes:
+        """The metadata of the array at a path."""
+        if self.is_uniform:
+            return self.array
+        return self.array.replace(NO_ATTRIBUTES, b'"attributes": {"path": "%b"}' % path.encode())
 
     @property
     def folders(self) -> list[str]:
@@ -95,7 +109,7 @@ class _Sample:
 
 def make(root: str, shape: Shape = WHOLE) -> None:
     """Make the tree below a folder, which is made too."""
-    sample = _sample(shape.chunks)
+    sample = _sample(shape)
     for container in shape.containers:
         base = f"{root}/{container}/iterations"
         os.makedirs(base)
@@ -122,7 +136,7 @@ def _make_group(path: str, sample: _Sample) -> None:
 
 def _make_array(path: str, sample: _Sample) -> None:
     os.mkdir(path)
-    _put(f"{path}/zarr.json", sample.array)
+    _put(f"{path}/zarr.json", sample.metadata(path))
     for folder in sample.folders:
         os.mkdir(f"{path}/{folder}")
     for way in sample.chunks[:1]:
@@ -136,10 +150,11 @@ def _put(path: str, content: bytes) -> None:
         file.write(content)
 
 
-def _sample(chunks: tuple[int, int]) -> _Sample:
+def _sample(wanted: Shape) -> _Sample:
     """What zarr writes for an array of so many chunks, and for the groups that it is in."""
     import zarr
 
+    chunks = wanted.chunks
     with tempfile.TemporaryDirectory() as folder:
         shape = (max(1, SIDE * chunks[0]), max(1, SIDE * chunks[1]))
         array = zarr.create_array(folder, name="group/array", shape=shape, chunks=(SIDE, SIDE), dtype="float32")
@@ -149,9 +164,11 @@ def _sample(chunks: tuple[int, int]) -> _Sample:
         found = sorted(str(file.relative_to(base)) for file in base.rglob("*") if file.is_file())
         found.remove("zarr.json")
         metadata = [Path(folder, way, "zarr.json").read_bytes() for way in ("", "group", "group/array")]
-        if metadata[0] != metadata[1] or len(found) != chunks[0] * chunks[1]:
+        is_odd = metadata[0] != metadata[1] or metadata[2].count(NO_ATTRIBUTES) != 1
+        if is_odd or len(found) != chunks[0] * chunks[1]:
             raise SystemExit(f"zarr has written something else than was thought: {found}")
-        return _Sample(metadata[1], metadata[2], tuple(found), base.joinpath(found[0]).read_bytes() if found else b"")
+        chunk = base.joinpath(found[0]).read_bytes() if found else b""
+        return _Sample(metadata[1], metadata[2], tuple(found), chunk, wanted.is_uniform)
 
 
 def main() -> int:
@@ -164,7 +181,7 @@ def main() -> int:
     options = parser.parse_args()
     shape = evolve(WHOLE, runs=options.runs, iterations=options.iterations, chunks=tuple(options.chunks))
     make(options.folder, shape)
-    sys.stdout.write(f"{len(list(shape.answers()))} arrays of {shape.chunks[0] * shape.chunks[1]} chunks each\n")
+    sys.stdout.write(f"{shape.arrays} arrays of {shape.chunks[0] * shape.chunks[1]} chunks each\n")
     return 0
 
 

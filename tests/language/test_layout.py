@@ -384,3 +384,131 @@ containers: {box: {path: "{{ c }}.zarr"}}
 arrays: {inside: {container: box, path: "{{ c }}/{{ a }}"}}
 files: {seam: {path: "{{ a }}{{ b }}"}, deep: {path: "{{ p }}/x"}, chosen: {path: "{{ c }}-{{ c }}/y"}}
 """
+
+
+BASE = "zarrange: 1\nextends: training\nfiles: {note: {path: '{{ run_dir }}/note.txt'}}\n"
+OWN = "zarrange: 1\nextends: base.yaml\nfiles: {more: {path: '{{ run_dir }}/more.txt'}}\n"
+
+
+class TestItsTexts:
+    """A layout is all that its texts say: they can be kept, and made a layout again, without its files."""
+
+    @pytest.fixture
+    def own(self, tmp_path):
+        """The file of a layout that extends another one, which extends a shipped one."""
+        (tmp_path / "base.yaml").write_text(BASE)
+        (tmp_path / "own.yaml").write_text(OWN)
+        return tmp_path / "own.yaml"
+
+    def test_files_and_texts_are_those_that_it_extends_too(self, own):
+        """`files` and `texts` begin with the layout's own, and the furthest one that it extends stands last."""
+        layout = Layout.load(own)
+        assert [Path(file).name for file in layout.files] == ["own.yaml", "base.yaml", "training.yaml"]
+        assert layout.files[0] == layout.file == str(own)
+        assert layout.texts == (OWN, BASE, Layout.load("training").texts[0])
+
+    def test_a_layout_alone_has_one(self, layout):
+        """A layout that extends nothing has one file and one text."""
+        assert (layout.files, layout.texts) == (("<layout>",), (TEXT,))
+
+    @pytest.mark.parametrize("content", [b"\xef\xbb\xbf" + TEXT.encode(), TEXT.replace("\n", "\r\n").encode()])
+    def test_any_text_comes_back(self, content):
+        """Byte order marks and line ends of any sort do not keep a text from making the same layout again."""
+        layout = Layout.parse(content)
+        assert Layout.from_texts(zip(layout.files, layout.texts, strict=True)) == layout
+
+    def test_nothing_else_is_read(self, own):
+        """`from_texts` takes what is extended from the texts, also where the files are gone or say something else."""
+        layout = Layout.load(own)
+        own.unlink()
+        (own.parent / "base.yaml").write_text("zarrange: 1\n")
+        again = Layout.from_texts(zip(layout.files, layout.texts, strict=True))
+        assert again == layout
+        assert again.files == layout.files
+        assert list(again.kinds) == list(layout.kinds)
+        assert again.render("note", run="a b").path == "a%20b/note.txt"
+
+    def test_the_files_of_texts_are_names_only(self):
+        """A file that `from_texts` is given is what positions call it, and the name of a layout without one."""
+        with pytest.raises(LayoutError, match=r"^/nowhere/x\.yaml:1:11: error\[unsupported-version\]"):
+            Layout.from_texts([("/nowhere/x.yaml", "zarrange: 2\n")])
+        assert Layout.from_texts([("/nowhere/x.yaml", "zarrange: 1\nfiles: {a: {path: a}}\n")]).name == "x"
+
+    def test_texts_with_filters(self):
+        """`from_texts` takes the filters that the texts use, and refuses texts without them."""
+        text = "zarrange: 1\nfields: {a: {type: str}}\nfiles: {k: {path: '{{ a | f }}'}}\n"
+        mine = Filter("f", str.upper, str.lower)
+        layout = Layout.from_texts([("x.yaml", text)], filters=[mine])
+        assert (layout, layout.filters) == (Layout.parse(text, filters=[mine]), (mine,))
+        with pytest.raises(LayoutError, match="unknown-filter"):
+            Layout.from_texts([("x.yaml", text)])
+
+
+def edited(*pairs):
+    text = TEXT
+    for old, new in pairs:
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    return text
+
+
+class TestAgreement:
+    """Layouts agree if they have the same kinds, fields, templates and filters, whatever they say of them beside."""
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            TEXT,
+            edited(("name: small\n", "")),
+            edited(("doc: A small layout.", "doc: Another text.")),
+            edited((", doc: The run.", ", doc: Its run."), (", doc: A box.", "")),
+            edited(("doc: A box.", "examples: [{values: {run: a}, path: a/box.zarr}]")),
+            edited(("fields:", "rules: {missing-example: error}\nfields:")),
+            edited(("fields:", "allow: [{rule: nested-kinds, kinds: [grid, flat], because: Why not.}]\nfields:")),
+            edited(("{type: int, min: 0}", "{min: 0, type: int}  # a comment")),
+        ],
+    )
+    def test_other_words_agree(self, layout, text):
+        """Names, docs, examples, rules and allowed findings may differ."""
+        other = Layout.parse(text)
+        assert layout.agrees_with(other)
+        assert other.agrees_with(layout)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            edited(("min: 0", "min: 1")),
+            edited(("min: 0", "min: 0, max: 9")),
+            edited(("index: {type: str}", "index: {type: int}")),
+            edited(("index: {type: str}", "index: {type: str, max_length: 9}")),
+            edited(("pad(4)", "pad(5)")),
+            edited(("i={{ index }}", "j={{ index }}")),
+            edited(("flat: {container: old", "flat: {container: box")),
+            edited(("path: inputs", "path: input")),
+            edited(("  note:", "  memo:")),
+            edited(('/old.zarr", zarr_format: 2', '/old.zarr"')),
+            TEXT.partition("files:")[0],
+            TEXT + "  more: {path: more}\n",
+        ],
+    )
+    def test_other_paths_do_not(self, layout, text):
+        """Whatever changes a path, or what is a path of a kind, is no agreement."""
+        other = Layout.parse(text)
+        assert not layout.agrees_with(other)
+        assert not other.agrees_with(layout)
+
+    def test_extending_is_no_matter(self, tmp_path, layout):
+        """A layout that is written in one file agrees with the same one that is written in two."""
+        (tmp_path / "base.yaml").write_text(TEXT.partition("files:")[0])
+        (tmp_path / "own.yaml").write_text("zarrange: 1\nextends: base.yaml\nfiles:" + TEXT.partition("files:")[2])
+        assert Layout.load(tmp_path / "own.yaml").agrees_with(layout)
+        assert Layout.load(tmp_path / "own.yaml") != layout
+
+    def test_filters_count(self):
+        """A filter of the same name that does something else is no agreement."""
+        text = "zarrange: 1\nfields: {a: {type: str}}\nfiles: {k: {path: '{{ a | f }}'}}\n"
+        mine, other = Filter("f", str.upper, str.lower), Filter("f", str.lower, str.upper)
+        one = Layout.parse(text, filters=[mine])
+        assert one.agrees_with(Layout.parse(text + "# More.\n", filters=[mine]))
+        assert one.agrees_with(pickle.loads(pickle.dumps(one)))
+        assert not one.agrees_with(Layout.parse(text, filters=[other]))

@@ -8,7 +8,7 @@ from zarrange.diagnostics import Severity
 from zarrange.language.check import RULES, rule_pages
 from zarrange.language.faults import FAULTS
 from zarrange.report.pages import Page, pages, pages_as_json, pages_as_text
-from zarrange.stores.audit import STORE_RULES
+from zarrange.stores.doctor import STORE_RULES
 
 LOADING = Page("a-rule", Severity.ERROR, "loading", "A thing is wrong.\n\n## Example\n```yaml\n# bad\na: b\n```")
 CHECKING = Page("b-rule", Severity.WARNING, "checking", "Another thing is wrong.")

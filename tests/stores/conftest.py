@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.stores.servers import s3_server
 
 from zarrange import Layout, Store
 
@@ -110,3 +111,18 @@ def as_nobody():
             os.seteuid(0)
 
     return context
+
+
+@pytest.fixture(scope="session")
+def s3():
+    """A server of the S3 protocol, for all tests of this process."""
+    with s3_server() as server:
+        yield server
+
+
+@pytest.fixture
+def server(s3):
+    """The server, with nothing asked and nothing wrong yet."""
+    s3.asked.clear()
+    yield s3
+    s3.faults.clear()

@@ -670,10 +670,13 @@ class TestExists:
                 operation(identify(store, "note"))
 
     def test_plain_folder(self, store):
-        """A folder without metadata is no artifact: no array, no group, no container."""
+        """A folder without metadata is no array and no group, and a container only if something is in it."""
         for kind in ("image", "part", "box"):
-            Path(identify(store, kind, run=kind).path).mkdir(parents=True)
+            path = Path(identify(store, kind, run=kind).path)
+            path.mkdir(parents=True)
             assert store.exists(identify(store, kind, run=kind)) is False
+            (path / "inner").mkdir()
+            assert store.exists(identify(store, kind, run=kind)) is (kind == "box")
 
     @pytest.mark.parametrize("kind", KINDS)
     @pytest.mark.parametrize("operation", ["exists", "open", "create", "remove"])

@@ -1,8 +1,8 @@
 """Guide: from a folder to the names in it that are worth a look, for a selection of a layout's artifacts.
 
-A variant of a kind's template is a way: a sequence of steps, one a path segment. A step whose slots are all bound by the
-selection, or that has none, has names that need not be listed. What is worth a look is more than what is asked for: only
-matching a whole path decides. From a slot of several segments on, a way is free: anything below may be wanted.
+A variant of a kind's template is a way: a sequence of steps, one a path segment. A step whose slots are all bound by
+the selection, or that has none, has names that need not be listed. What is worth a look is more than what is asked for:
+only matching a whole path decides. From a slot of several segments on, a way is free: anything below may be wanted.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Place:
         self.ends: frozenset[Sort] = frozenset(way.sort for way, at in standing if at == len(way.steps))
         self.kinds = sorted({way.kind for way, _ in standing})
         by_form: dict[Hashable, tuple[Step, set[tuple[Way, int]]]] = {}
-        self._steps = [step for step in {way.steps[at] for way, at in standing if at < len(way.steps)}]
+        self._steps = {way.steps[at] for way, at in standing if at < len(way.steps)}
         self._stays: set[tuple[Way, int]] = set()
         for way, at in standing:
             if at < len(way.steps):
@@ -107,8 +107,8 @@ class Place:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """The names that some way goes on by, in order; more are there if `must_list`."""
-        return tuple(sorted(self._named, key=lambda name: f"{name}/"))
+        """The names that some way goes on by; more are there if `must_list`."""
+        return tuple(self._named)
 
     @property
     def leads_on(self) -> bool:

@@ -100,6 +100,17 @@ class Kind:
         given = [(name, values[name]) for name in self.fields if values.get(name) is not None]
         return Key(self.name, {name: self.fields[name].accept(value) for name, value in given})
 
+    def depth(self, values: Mapping[str, object]) -> int:
+        """Return how many segments of the path are those of its container; 0 for a container itself and for a file."""
+        if len(self._depths) == 1:
+            return self._depths[0]
+        identifier = self.render(values)
+        return identifier.container.count("/") + 1 if isinstance(identifier, ArrayIdentifier | GroupIdentifier) else 0
+
+    @cached_property
+    def _depths(self) -> tuple[int, ...]:
+        return tuple({variant.depth for variant in self.variants})
+
     def from_text(self, texts: Mapping[str, str]) -> dict[str, Value]:
         """Return the values that a person wrote as text. Raises `FieldError`."""
         self.refuse_unknown(texts)

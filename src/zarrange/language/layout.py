@@ -11,6 +11,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, get_args
 
+from attrs import evolve
+
 from zarrange.diagnostics import similar
 from zarrange.errors import LayoutError, UnknownKindError
 from zarrange.identifiers import Identifier
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
     from zarrange.diagnostics import Diagnostic
     from zarrange.identifiers import Key
-    from zarrange.language.document import AllowSpec
+    from zarrange.language.document import AllowSpec, Document
     from zarrange.language.fields import Field
     from zarrange.language.kinds import Kind
 
@@ -69,6 +71,11 @@ class Layout:
             raise TypeError(f"expected the text of a layout, got {type(text).__name__}")
         return cls(read_chain(parse(text, file)), filters)
 
+    @classmethod
+    def from_texts(cls, texts: Iterable[tuple[str, str]], *, filters: Iterable[Filter] = ()) -> Layout:
+        """Load a layout from its `files` and `texts`, pairwise: nothing else is read. Raises `LayoutError`."""
+        return cls([parse(text, file) for file, text in texts], filters)
+
     @property
     def name(self) -> str:
         """The layout's name; its file's, if it gives none."""
@@ -83,6 +90,21 @@ class Layout:
     def file(self) -> str:
         """The file that it was loaded from."""
         return self._sources[0].file
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The file that it was loaded from, and those that it extends, the furthest last."""
+        return tuple(source.file for source in self._sources)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The texts of `files`."""
+        return tuple(source.text for source in self._sources)
+
+    @property
+    def filters(self) -> tuple[Filter, ...]:
+        """The filters beside the built-in ones."""
+        return self._filters
 
     @property
     def fields(self) -> Mapping[str, Field]:
@@ -145,6 +167,11 @@ class Layout:
         found = self._assembly.matcher.matches(path.path)
         return tuple(key for key in found if self._renderers[key.kind](**key.values) == path)
 
+    def agrees_with(self, other: Layout) -> bool:
+        """Return whether both have the same kinds, fields, templates and filters, whatever they say of them beside."""
+        mine, others = _meaning(self._assembly.document), _meaning(other._assembly.document)
+        return mine == others and self.filters == other.filters
+
     def check(self) -> tuple[Diagnostic, ...]:
         """Return what is wrong with a layout that can be loaded: an example that does not hold."""
         return check(self._assembly)
@@ -161,10 +188,18 @@ class Layout:
         return f"<Layout {self.name!r}: {', '.join(self._assembly.kinds)}>"
 
     def __reduce__(self) -> tuple[Callable[..., Layout], tuple[list[tuple[str, str]], tuple[Filter, ...]]]:
-        return _restored, ([(source.file, source.text) for source in self._sources], self._filters)
+        return _restored, ([*zip(self.files, self.texts, strict=True)], self._filters)
 
     def _identity(self) -> tuple[object, ...]:
-        return tuple(source.text for source in self._sources), self._filters
+        return self.texts, self._filters
+
+
+def _meaning(document: Document) -> list[dict[str, Any]]:
+    """What decides where artifacts are: fields, fragments and kinds, without what is only said about them."""
+    kinds = (document.containers, document.groups, document.arrays, document.files)
+    fields = {name: evolve(one, doc=None) for name, one in document.fields.items()}
+    bare = [{name: evolve(one, doc=None, examples=()) for name, one in sort.items()} for sort in kinds]
+    return [fields, dict(document.fragments), *bare]
 
 
 class _Renderers(dict[str, "Callable[..., Any]"]):
@@ -191,4 +226,4 @@ def _by_name(filters: Iterable[Filter]) -> dict[str, Filter]:
 
 
 def _restored(sources: list[tuple[str, str]], filters: tuple[Filter, ...]) -> Layout:
-    return Layout([parse(text, file) for file, text in sources], filters)
+    return Layout.from_texts(sources, filters=filters)

@@ -9,7 +9,7 @@ answer.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
@@ -19,6 +19,8 @@ from zarrange.errors import FieldError
 from zarrange.language.fields import FieldSpec, Misfit
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
     from zarrange.identifiers import Key, Value
     from zarrange.language.fields import Field
     from zarrange.language.kinds import Kind
@@ -61,27 +63,29 @@ def select(layout: Layout, kinds: str | Iterable[str] | None, filters: Mapping[s
 
     Raises `UnknownKindError`, and `FieldError` for a field that a kind does not have and a value that does not fit.
     """
+    if kinds is not None:
+        kinds = [kinds] if isinstance(kinds, str) else [*kinds]
+    label = _asked(kinds)
     for name in filters:
         if name not in layout.fields:
             reason = f"is not in the layout; {similar(name, layout.fields, 'field')}"
-            raise FieldError(_asked(kinds), name, filters[name], reason)
+            raise FieldError(label, name, filters[name], reason)
     if kinds is None:
         chosen = {name: kind for name, kind in layout.kinds.items() if filters.keys() <= kind.fields.keys()}
         if not chosen:
             name, *others = filters
             reason = f"stands in no kind together with {', '.join(f'`{one}`' for one in others)}"
-            raise FieldError(_asked(kinds), name, filters[name], reason if others else "stands in no kind's path")
+            raise FieldError(label, name, filters[name], reason if others else "stands in no kind's path")
     else:
-        chosen = {name: layout.kind(name) for name in ([kinds] if isinstance(kinds, str) else kinds)}
+        chosen = {name: layout.kind(name) for name in kinds}
         for kind in chosen.values():
             kind.refuse_unknown(filters)
-    label = _asked(kinds)
     return Selection(chosen, {name: _wanted(label, layout.fields[name], one) for name, one in filters.items()})
 
 
-def _asked(kinds: str | Iterable[str] | None) -> str:
+def _asked(kinds: Sequence[str] | None) -> str:
     """What a refusal says the filter was given for."""
-    return "find" if kinds is None else kinds if isinstance(kinds, str) else ", ".join(kinds)
+    return ", ".join(kinds or ()) or "find"
 
 
 def _wanted(label: str, one: Field, given: Any) -> Wanted:
@@ -151,7 +155,8 @@ class Between:
 def _between(one: Field, given: object, start: Any, stop: Any) -> Between:
     if one.type not in ORDERED:
         raise one.misfit(given, "its values have no order that a slice could go by")
-    return Between(*(None if end is None else _end(one, end) for end in (start, stop)))
+    first, last = (None if end is None else _end(one, end) for end in (start, stop))
+    return Between(first, last)
 
 
 def _end(one: Field, end: Any) -> Any:
@@ -170,7 +175,7 @@ def read_filters(layout: Layout, kinds: Iterable[str], texts: Mapping[str, list[
 
     Both ends of `1000..5000` are in, and each may be left out. Several texts are alternatives. Raises `FieldError`.
     """
-    label = _asked(kinds)
+    label = _asked([*kinds])
     found: dict[str, object] = {}
     for name, written in texts.items():
         one = layout.fields.get(name)
@@ -189,5 +194,20 @@ def _from_texts(one: Field, written: list[str]) -> object:
         return [one.from_text(text) for text in written]
     if len(written) > 1:
         raise one.misfit(written, "a range stands alone")
-    ends = (_unlimited(one).from_text(end) if end else None for end in written[0].split("..", 1))
-    return Between(*ends, is_closed=True)
+    first, last = written[0].split("..", 1)
+    if one.type == "datetime" and (day := _day(last)) is not None:
+        # The whole of the last day is meant.
+        return Between(_end_from_text(one, first), day + datetime.timedelta(days=1))
+    return Between(_end_from_text(one, first), _end_from_text(one, last), is_closed=True)
+
+
+def _end_from_text(one: Field, text: str) -> Any:
+    day = _day(text) if one.type == "datetime" else None
+    return (day or _unlimited(one).from_text(text)) if text else None
+
+
+def _day(text: str) -> datetime.datetime | None:
+    """Return the beginning of a day, where a text is one."""
+    with suppress(ValueError):
+        return datetime.datetime.strptime(text, "%Y-%m-%d")
+    return None

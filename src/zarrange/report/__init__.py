@@ -1,8 +1,9 @@
-"""Drawing: diagnostics as text for people, as JSON, as GitHub's annotations or as SARIF.
+"""Drawing: diagnostics as text for people, as JSON, as GitHub's annotations or as SARIF; and what a search found.
 
 The only place that knows what a screen looks like. Nothing here prints, or looks at the terminal: whoever calls says
 whether to color. Text that comes from a layout or a path is shown with its control characters escaped, so that it can
-neither move the cursor nor hide.
+neither move the cursor nor hide. What a search found is drawn by `listing` and `tree`, which are imported as modules:
+who checks layouts pays for no tables.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from attrs import frozen
 from zarrange.diagnostics import Severity
 from zarrange.language.check import RULES, rule_pages
 from zarrange.report.ink import Ink
-from zarrange.stores.audit import STORE_RULES
+from zarrange.stores.doctor import STORE_RULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -23,13 +23,13 @@ def diagnostics_as_text(diagnostics: Iterable[Diagnostic], *, color: bool = Fals
     return "\n\n".join("\n".join(_drawn(diagnostic, ink)) for diagnostic in diagnostics)
 
 
-def summary(files: int, diagnostics: Sequence[Diagnostic]) -> str:
-    """Return the line below all findings: how many files and findings there are, and how bad these are."""
+def summary(checked: int, diagnostics: Sequence[Diagnostic], what: str = "file") -> str:
+    """Return the line below all findings: how many files (or stores) and findings there are, and how bad these are."""
     verdict = _counted(len(diagnostics), "finding") if diagnostics else "no findings"
     counts = Counter(one.severity.value for one in diagnostics)
     if counts["warning"]:
         verdict += f" ({', '.join(_counted(counts[name], name) for name in ('error', 'warning') if counts[name])})"
-    return f"{_counted(files, 'file')} checked, {verdict}"
+    return f"{_counted(checked, what)} checked, {verdict}"
 
 
 def _counted(count: int, what: str) -> str:

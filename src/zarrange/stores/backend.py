@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 from attrs import define, frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from zarrange.stores.metadata import Node
@@ -107,10 +107,11 @@ class Backend(Protocol):
         Raises `NotInStoreError` at its beginning where the way there passes a symlink, a file or an array.
         """
 
-    def create_array(self, container: str, dataset: str, options: dict[str, Any]) -> None:
+    def create_array(self, container: str, dataset: str, options: dict[str, Any], above: Callable[[], None]) -> None:
         """Make an array by the options of `zarr.create_array`, its `zarr_format` among them, in a container.
 
-        The groups above it must be there. Raises `AlreadyExistsError`.
+        `above` makes the groups above it; it is called when the options were found to be fine. Raises
+        `AlreadyExistsError`.
         """
 
     def remove(self, path: str, sort: Literal["array", "group", "file"]) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from zarrange.stores.backend import WORKING_FOLDER
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from zarrange.stores.backend import ItemSort
 
 __all__ = ["Flat", "Seen"]
+
+
+OWN = f"{WORKING_FOLDER}/"
 
 
 class Seen(NamedTuple):
@@ -31,6 +36,7 @@ class Flat:
 
     def __init__(self, pages: Iterator[Sequence[str]], path: str, place: Place) -> None:
         self.path = path
+        self.place = place
         self.seen: list[Seen] = []
         """What was on the page that was read last."""
         self.listings = int(place.must_list)
@@ -47,7 +53,7 @@ class Flat:
         return len(keys)
 
     def _key(self, key: str) -> Iterator[Seen]:
-        if key.startswith(self._passed):
+        if key.startswith((self._passed, OWN)):
             return
         while not key.startswith(self._trail[-1][0]):
             self._trail.pop()

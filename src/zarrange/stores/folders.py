@@ -14,11 +14,11 @@ import shutil
 import stat
 import time
 from contextlib import ExitStack, contextmanager, suppress
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from zarrange.errors import AlreadyExistsError, DamagedError, LeftoverError, NotFoundError, NotInStoreError, StoreError
 from zarrange.stores.backend import WORKING_FOLDER
-from zarrange.stores.metadata import METADATA, NODE_METADATA, is_chunk_like, parse_node
+from zarrange.stores.metadata import METADATA, NODE_METADATA, is_chunk_like, parse_node, parse_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -37,11 +37,15 @@ __all__ = [
     "leaving_no_folders",
     "node_type",
     "put_in",
+    "read_file",
     "read_node",
     "staging",
     "take_out",
+    "write_whole",
     "zarr_format",
 ]
+
+T = TypeVar("T")
 
 LEFTOVER = ".partial"
 """How the names of what zarr was writing end, until it is whole."""
@@ -61,17 +65,25 @@ ATTEMPTS = 1_000
 def node_type(folder: str | int) -> NodeType | None:
     """Return what sort of zarr node a folder (a path or a descriptor) is, or `None` if it has no metadata.
 
-    Raises `DamagedError` for metadata that cannot be read: unreadable is not absent.
+    Raises `DamagedError` for metadata that do not say: unreadable is not absent.
     """
-    found = read_node(folder)
-    return found and found.type
+    try:
+        return _first_of(folder, parse_type)
+    except DamagedError as error:
+        if isinstance(folder, int):
+            raise
+        raise DamagedError(f"{folder!r}: {error}") from error
 
 
 def read_node(folder: str | int) -> Node | None:
     """Return the node of zarr that a folder is, or `None` if it has no metadata. Raises `DamagedError`."""
+    return _first_of(folder, parse_node)
+
+
+def _first_of(folder: str | int, parse: Callable[[str, bytes], T]) -> T | None:
     for name in NODE_METADATA:
         try:
-            return parse_node(name, read_file(folder, name))
+            return parse(name, read_file(folder, name))
         except FileNotFoundError:
             continue
     return None
@@ -208,6 +220,41 @@ def put_in(made: str, path: str) -> None:
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
             raise AlreadyExistsError(errno.EEXIST, "something is there already", path) from None
         raise
+
+
+def write_whole(root: str, segments: Sequence[str], content: bytes, *, replace: bool) -> None:
+    """Write a file below `root`, with the folders above it: it appears whole or not at all, and survives a power cut.
+
+    Raises `AlreadyExistsError` where something is there, unless `replace`; `NotInStoreError` for a way by a symlink.
+    """
+    check_way(root, segments[:-1])
+    folder, path = os.path.join(root, *segments[:-1]), os.path.join(root, *segments)
+    os.makedirs(folder, exist_ok=True)
+    aside = os.path.join(folder, f".{secrets.token_hex(8)}{LEFTOVER}")
+    try:
+        with open(aside, "xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if replace:
+            os.replace(aside, path)
+        else:
+            os.link(aside, path, follow_symlinks=False)
+    except FileExistsError:
+        raise AlreadyExistsError(errno.EEXIST, "something is there already", path) from None
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(aside)
+    sync_folder(folder)
+
+
+def sync_folder(folder: str) -> None:
+    """Bring the names in a folder to the disk."""
+    descriptor = os.open(folder, _FOLDER & ~os.O_NOFOLLOW)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def check_group(folder: int) -> None:

@@ -1,22 +1,36 @@
 """Local folders as a backend: `os.scandir`, and metadata read by one short `read` each.
 
-Symlinks below the root are never followed: whoever joins a name that was not listed asks `stat` first. POSIX only.
+Symlinks below the root are never followed: a scan that joins a name that was not listed asks `stat` first, and what
+works on one artifact looks at every segment on the way. POSIX only.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any, Literal
 
-from zarrange.errors import UnreadableError
-from zarrange.stores.backend import FOLDER, Found
-from zarrange.stores.folders import read_node
+from zarrange.errors import AccessDeniedError, AlreadyExistsError, NotFoundError, NotInStoreError, UnreadableError
+from zarrange.stores.backend import FILE, FOLDER, Found, Requests
+from zarrange.stores.folders import (
+    check_array,
+    check_group,
+    check_way,
+    leaving_no_folders,
+    put_in,
+    read_file,
+    read_node,
+    staging,
+    take_out,
+    write_whole,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from zarrange.stores.backend import Item, ItemSort, Requests
+    from zarrange.stores.backend import Item, ItemSort
 
 __all__ = ["LocalBackend"]
 
@@ -28,8 +42,9 @@ class LocalBackend:
     page = 0
 
     def __init__(self, root: str) -> None:
-        self.root = root
+        self._top = root
         self._prefix = root.rstrip("/") + "/"
+        self.root = self._prefix[:-1]
 
     def items(self, path: str, requests: Requests) -> list[Item]:
         """Return what is in a folder. Raises `UnreadableError`."""
@@ -59,6 +74,8 @@ class LocalBackend:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                return None  # nothing can have this path
             raise _unreadable(error) from error
         return _SORTS.get(stat.S_IFMT(mode), "other")
 
@@ -74,9 +91,100 @@ class LocalBackend:
             return "it is a symlink that leads nowhere"
         except OSError as error:
             return f"it is a symlink that cannot be followed: {(error.strerror or str(error)).lower()}"
-        if not target.startswith(os.path.realpath(self.root).rstrip("/") + "/"):
+        top = os.path.realpath(self._prefix)
+        if target != top and not target.startswith(top.rstrip("/") + "/"):
             return "it is a symlink that leads out of the store, which does not follow it"
         return "it is a symlink, which a store does not follow"
+
+    # --- one artifact ------------------------------------------------------------------------------------------------
+
+    def found(self, path: str) -> Found | None:
+        """Return what is at a path. Raises `UnreadableError`."""
+        requests = Requests()
+        segments = path.split("/")
+        for length in range(1, len(segments) + 1):
+            way = "/".join(segments[:length])
+            sort = self.stat(way, requests, may_be_file=True)
+            if sort == "symlink":
+                raise UnreadableError(f"{self._prefix + way!r}: {self.symlink(way)}")
+            if sort != "folder":
+                return FILE if sort is not None and length == len(segments) else None
+        try:
+            return self.look(path, requests)
+        except UnreadableError as error:
+            raise type(error)(f"{self._prefix + path!r}: {error}") from error
+
+    def read(self, path: str) -> bytes:
+        """Return the content of a small file. Raises `NotFoundError`, `UnreadableError`."""
+        whole = self._prefix + path
+        try:
+            return read_file(os.path.dirname(whole), os.path.basename(whole))
+        except FileNotFoundError:
+            raise NotFoundError(errno.ENOENT, "there is no file", whole) from None
+        except OSError as error:
+            raise _unreadable(error, f"{whole!r} ") from error
+
+    def write(self, path: str, content: bytes, *, replace: bool = False) -> None:
+        """Write a small file: whole or not at all. Raises `AlreadyExistsError` unless `replace`."""
+        write_whole(self._top, path.split("/"), content, replace=replace)
+
+    def size(self, path: str) -> int:
+        """Return the bytes of all files at or below a path. Raises `UnreadableError`."""
+        whole = self._prefix + path
+        try:
+            status = os.lstat(whole)
+            return _size(whole) if stat.S_ISDIR(status.st_mode) else status.st_size
+        except OSError as error:
+            raise _unreadable(error, f"{error.filename!r} ") from error
+
+    def open_file(self, path: str, mode: Literal["rb", "r+b", "xb"]) -> IO[bytes]:
+        """Open a file. Raises `AlreadyExistsError`."""
+        whole = self._prefix + path
+        if mode == "xb":
+            os.makedirs(os.path.dirname(whole), exist_ok=True)
+        try:
+            return open(whole, mode)
+        except FileExistsError:
+            raise AlreadyExistsError(errno.EEXIST, "something is there already", whole) from None
+
+    def zarr_store(self, container: str) -> str:
+        """Return the path of a container, which zarr takes as its store."""
+        return self._prefix + container
+
+    @contextmanager
+    def creating(self, path: str) -> Iterator[None]:
+        """Check the way to a path, and take back the folders that were made for it when the body raises."""
+        segments = path.split("/")
+        check_way(self._top, segments[:-1])
+        if os.path.islink(self._prefix + path):
+            raise AlreadyExistsError(errno.EEXIST, "a symlink is there already", self._prefix + path)
+        with leaving_no_folders(self._top, segments):
+            yield
+
+    def create_array(self, container: str, dataset: str, options: dict[str, Any], above: Callable[[], None]) -> None:
+        """Make an array aside, with its data if there are any, and then bring it to its place: whole or not at all."""
+        import zarr
+
+        with staging(self._top) as stage:
+            zarr.create_array(stage, **options)
+            above()
+            put_in(stage, f"{self._prefix}{container}/{dataset}")
+
+    def remove(self, path: str, sort: Literal["array", "group", "file"]) -> None:
+        """Remove an array, a group or a file: renamed aside, out of sight at once, then deleted."""
+        whole = self._prefix + path
+        if sort == "file" and os.path.isdir(whole):
+            raise NotInStoreError(f"{whole!r} is a folder, not a file")
+        take_out(self._top, path.split("/"), {"file": None, "array": check_array, "group": check_group}[sort])
+
+
+def _size(folder: str) -> int:
+    total = 0
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            inner = entry.is_dir(follow_symlinks=False)
+            total += _size(entry.path) if inner else entry.stat(follow_symlinks=False).st_size
+    return total
 
 
 _SORTS: dict[int, ItemSort] = {stat.S_IFDIR: "folder", stat.S_IFREG: "file", stat.S_IFLNK: "symlink"}
@@ -90,5 +198,6 @@ def _sort(entry: os.DirEntry[str]) -> ItemSort:
     return "symlink" if entry.is_symlink() else "other"
 
 
-def _unreadable(error: OSError) -> UnreadableError:
-    return UnreadableError(f"cannot be read: {(error.strerror or str(error)).lower()}")
+def _unreadable(error: OSError, prefix: str = "") -> UnreadableError:
+    made = AccessDeniedError if isinstance(error, PermissionError) else UnreadableError
+    return made(f"{prefix}cannot be read: {(error.strerror or str(error)).lower()}")

@@ -1,7 +1,7 @@
 """Metadata: what a node of zarr says of itself, read without zarr.
 
-Only what a catalog shows is read: array or group, format, shape, data type, attributes. Metadata that zarr could not open
-are a `DamagedError`; nothing is guessed. The formats are those of the Zarr specifications, versions 2 and 3.
+Only what a catalog shows is read: array or group, format, shape, data type, attributes. Metadata without what the Zarr
+specifications, versions 2 and 3, ask of every node are a `DamagedError`; nothing is guessed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from zarrange.errors import DamagedError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["METADATA", "NODE_METADATA", "Node", "NodeType", "is_chunk_like", "parse_node"]
+__all__ = ["METADATA", "NODE_METADATA", "Node", "NodeType", "is_chunk_like", "parse_node", "parse_type"]
 
 NodeType = Literal["array", "group"]
 
@@ -32,10 +32,13 @@ METADATA = frozenset({*NODE_METADATA, ".zattrs", ".zmetadata"})
 is_chunk_like = re.compile(r"c|\d+(?:\.\d+)*|c(?:\.\d+)+").fullmatch
 """Whether a name is one that zarr gives to a chunk, or to a folder of chunks."""
 
+NEW_KEYS = ("shape", "data_type", "chunk_grid", "chunk_key_encoding", "fill_value", "codecs")
+OLD_KEYS = ("shape", "dtype", "chunks", "compressor", "fill_value", "filters", "order")
+"""What the specifications ask of an array's metadata."""
 MAX_CACHED_BYTES = 16_384
 _NUMPY = re.compile(r"[<>|=]?([biufc])(\d+)")
 _NUMPY_NAMES = {"b": "bool", "i": "int", "u": "uint", "f": "float", "c": "complex"}
-_BITS = re.compile(r"(?:int|uint|float|bfloat|complex|r)(\d+)")
+_BITS = re.compile(r"(?:int|uint|float|bfloat|complex|r)(8|16|32|64|128|256)")
 
 
 @frozen
@@ -76,19 +79,35 @@ def parse_node(name: str, content: bytes) -> Node:
     return (_cached if len(content) <= MAX_CACHED_BYTES else _parse)(name, content)
 
 
+def parse_type(name: str, content: bytes) -> NodeType:
+    """Return what sort of node a metadata file says that there is, whatever else may be wrong with it.
+
+    Raises `DamagedError` for a `zarr.json` that does not say so.
+    """
+    if name != "zarr.json":
+        return "array" if name == ".zarray" else "group"
+    found = _object(name, content).get("node_type")
+    if found not in ("array", "group"):
+        raise DamagedError(f"its {name} is damaged: its node_type is {shown(found)}")
+    return found  # type: ignore[no-any-return]  # one of the two
+
+
 def _parse(name: str, content: bytes) -> Node:
-    if name == ".zgroup":
-        return Node("group", 2)
+    data = _object(name, content)
+    try:
+        return _new_node(data) if name == "zarr.json" else _old_node(name, data)
+    except _Misshapen as error:
+        raise DamagedError(f"its {name} is damaged: {error}") from None
+
+
+def _object(name: str, content: bytes) -> dict[str, Any]:
     try:
         data = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise DamagedError(f"its {name} is damaged: {error!r}") from None
     if not isinstance(data, dict):
         raise DamagedError(f"its {name} is damaged: it is not a JSON object")
-    try:
-        return _old_array(data) if name == ".zarray" else _new_node(data)
-    except _Misshapen as error:
-        raise DamagedError(f"its {name} is damaged: {error}") from None
+    return data
 
 
 _cached = lru_cache(4096)(_parse)
@@ -101,29 +120,46 @@ class _Misshapen(ValueError):  # noqa: N818 - never leaves this module
 
 def _new_node(data: dict[str, Any]) -> Node:
     found = data.get("node_type")
-    attributes = data.get("attributes") or {}
+    if found not in ("array", "group"):
+        raise _Misshapen(f"its node_type is {shown(found)}")
+    _check_format(data, 3)
+    attributes = data.get("attributes")
+    attributes = {} if attributes is None else attributes
     if not isinstance(attributes, dict):
         raise _Misshapen(f"its attributes are {shown(attributes)}")
     if found == "group":
         return Node("group", 3, attributes=attributes, is_consolidated=bool(data.get("consolidated_metadata")))
-    if found != "array":
-        raise _Misshapen(f"its node_type is {shown(found)}")
-    grid = data.get("chunk_grid")
+    _check_keys(data, NEW_KEYS)
+    grid = data["chunk_grid"]
     chunks = grid.get("configuration") if isinstance(grid, dict) else None
     chunk_shape = chunks.get("chunk_shape") if isinstance(chunks, dict) else None
-    written = data.get("data_type")
+    written = data["data_type"]
     dtype = written.get("name") if isinstance(written, dict) else written
     return Node("array", 3, _shape(data), _text(dtype), _numbers(chunk_shape), attributes)
 
 
-def _old_array(data: dict[str, Any]) -> Node:
-    written = data.get("dtype")
+def _old_node(name: str, data: dict[str, Any]) -> Node:
+    _check_format(data, 2)
+    if name == ".zgroup":
+        return Node("group", 2)
+    _check_keys(data, OLD_KEYS)
+    written = data["dtype"]
     numpy = _NUMPY.fullmatch(written) if isinstance(written, str) else None
     dtype = written if isinstance(written, str) else json.dumps(written) if written else None
     if numpy:
-        name = _NUMPY_NAMES[numpy[1]]
-        dtype = name if name == "bool" else f"{name}{int(numpy[2]) * 8}"
-    return Node("array", 2, _shape(data), _text(dtype), _numbers(data.get("chunks")))
+        kind = _NUMPY_NAMES[numpy[1]]
+        dtype = kind if kind == "bool" else f"{kind}{int(numpy[2]) * 8}"
+    return Node("array", 2, _shape(data), _text(dtype), _numbers(data["chunks"]))
+
+
+def _check_format(data: dict[str, Any], wanted: int) -> None:
+    if data.get("zarr_format") != wanted:
+        raise _Misshapen(f"its zarr_format is {shown(data.get('zarr_format'))}")
+
+
+def _check_keys(data: dict[str, Any], wanted: tuple[str, ...]) -> None:
+    if missing := [key for key in wanted if key not in data]:
+        raise _Misshapen(f"it has no {', '.join(missing)}")
 
 
 def _shape(data: dict[str, Any]) -> tuple[int, ...]:
@@ -134,7 +170,7 @@ def _shape(data: dict[str, Any]) -> tuple[int, ...]:
 
 
 def _text(dtype: object) -> str:
-    if not isinstance(dtype, str):
+    if not isinstance(dtype, str) or not dtype:
         raise _Misshapen(f"its data type is {shown(dtype)}")
     return dtype
 

@@ -1,7 +1,8 @@
-"""Store: a layout applied to a root folder. Identifies, creates, opens and removes artifacts.
+"""Store: a layout applied to a root, a folder or a place in an object store.
 
-What a store takes is an identifier or a key of its own layout, below its own root: anything else is a `NotInStoreError`
-before anything is touched. zarr is imported where arrays are touched, and only there.
+Identifies, creates, opens, finds and removes artifacts. What a store takes is an identifier or a key of its own layout,
+below its own root: anything else is a `NotInStoreError` before anything is touched. zarr is imported where arrays are
+touched, and only there.
 """
 
 from __future__ import annotations
@@ -9,65 +10,112 @@ from __future__ import annotations
 import errno
 import os
 import warnings
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from attrs import evolve
 
-from zarrange.errors import AlreadyExistsError, LeftoverError, NotFoundError, NotInStoreError, StoreError
+from zarrange.errors import AlreadyExistsError, FieldError, LeftoverError, NotFoundError, NotInStoreError, StoreError
 from zarrange.identifiers import ArrayIdentifier, ContainerIdentifier, FileIdentifier, GroupIdentifier, Identifier, Key
 from zarrange.language.layout import Layout
-from zarrange.stores.folders import (
-    check_array,
-    check_group,
-    check_way,
-    is_consolidated,
-    leaving_no_folders,
-    node_type,
-    put_in,
-    staging,
-    take_out,
-    zarr_format,
-)
+from zarrange.language.selection import ORDERED, select
+from zarrange.stores.backend import Requests
+from zarrange.stores.catalog import Search, Unreadable
+from zarrange.stores.local import LocalBackend
+from zarrange.stores.overview import MAX_GROUPS, overview
+from zarrange.stores.record import agreed_layout, write_record
+from zarrange.stores.seal import mark, marked
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Mapping
+    from concurrent.futures import Executor
 
+    from zarrange.diagnostics import Diagnostic
+    from zarrange.identifiers import Value
     from zarrange.language.kinds import Kind
-    from zarrange.stores.metadata import NodeType
+    from zarrange.language.selection import Wanted
+    from zarrange.stores.backend import Backend, Found
+    from zarrange.stores.catalog import Entry, Result
+    from zarrange.stores.overview import Overview
 
-__all__ = ["Artifact", "Store"]
+__all__ = ["Artifact", "Store", "open_backend"]
 
 Artifact: TypeAlias = Identifier | Key
 """What names an artifact of a store."""
-
+Kinds: TypeAlias = "str | Iterable[str] | None"
+"""One kind, several, or all that have the fields that are filtered by."""
 
 ATTEMPTS = 100
 """How often a group is opened that another process has just made."""
-_ARTICLE: dict[NodeType, str] = {"array": "an array", "group": "a group"}
+MAX_IN_NOTEBOOK = 10_000
+"""A cell that shows a store looks at so many artifacts; `tree` looks at all."""
+BATCH = 64
+"""How many artifacts are measured in one task of an executor."""
+_ARTICLE = {"array": "an array", "group": "a group", "folder": "a folder", "file": "a file"}
+
+
+def open_backend(root: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None) -> Backend:
+    """Return the backend of a root: a local folder, or the URL of a place in an object store."""
+    written = os.fspath(root)
+    if "://" in written:
+        from zarrange.stores.remote import RemoteBackend
+
+        return RemoteBackend(written, storage_options)
+    if storage_options:
+        raise ValueError("storage options are for object stores; the root is a local folder")
+    if not written:
+        raise ValueError("a store's root is empty; for the working directory, write `.`")
+    folder = os.path.abspath(os.path.expanduser(written))
+    if os.path.exists(folder) and not os.path.isdir(folder):
+        raise ValueError(f"the store's root {written!r} is a file, not a folder")
+    return LocalBackend(folder)
 
 
 class Store:
-    """A layout applied to a local folder.
+    """A layout applied to a local folder, or to a place in an object store.
 
-    `root` may be relative (to the working directory at this moment) or start with `~`, and need not exist yet;
-    `layout` is a `Layout`, the name of a shipped one, or a path.
+    `root` is a folder (relative to the working directory at this moment, or starting with `~`), or a URL such as
+    `s3://bucket/prefix` (`gs://`, `az://`, `memory://`; the extra `zarrange[remote]`), and need not exist yet. `layout`
+    is a `Layout`, the name of a shipped one, or a path; a store that says which layout it has needs none, and refuses
+    one that would disagree (`StoreError`). `storage_options` go to obstore; credentials among them are never shown.
     """
 
-    def __init__(self, root: str | os.PathLike[str], layout: str | os.PathLike[str] | Layout) -> None:
-        written = os.fspath(root)
-        if "://" in written:
-            raise ValueError("a store's root is a local folder; URLs are not supported")
-        if not written:
-            raise ValueError("a store's root is empty; for the working directory, write `.`")
-        if os.path.exists(written) and not os.path.isdir(written):
-            raise ValueError(f"the store's root {written!r} is a file, not a folder")
-        self.root = os.path.abspath(os.path.expanduser(written))
-        self._prefix = self.root.rstrip("/") + "/"
-        self.layout = layout if isinstance(layout, Layout) else Layout.load(layout)
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        layout: str | os.PathLike[str] | Layout | None = None,
+        *,
+        storage_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        given = layout if layout is None or isinstance(layout, Layout) else Layout.load(layout)
+        self._backend = open_backend(root, storage_options)
+        self.root = self._backend.root or "/"
+        self._prefix = self._backend.root + "/"
+        self.layout = agreed_layout(self._backend, given)
+
+    @classmethod
+    def init(
+        cls,
+        root: str | os.PathLike[str],
+        layout: str | os.PathLike[str] | Layout,
+        *,
+        storage_options: Mapping[str, Any] | None = None,
+    ) -> Store:
+        """Make a store describe itself: record its layout at its root, which is made if it does not exist.
+
+        Does nothing where the same layout is recorded. Raises `AlreadyExistsError` or `StoreError` for another one.
+        """
+        store = cls(root, layout, storage_options=storage_options)
+        write_record(store._backend, store.layout)
+        return store
 
     def __repr__(self) -> str:
         return f"Store({self.root!r}, layout={self.layout.name!r})"
+
+    # --- what artifacts are ------------------------------------------------------------------------------------------
 
     def identifier(self, kind: str, /, **values: object) -> Identifier:
         """Return the identifier of a kind's values, below the root. Raises what `Layout.render` raises."""
@@ -83,53 +131,75 @@ class Store:
             raise NotInStoreError(f"{identifier.path!r} is no path of the layout `{self.layout.name}`")
         return found
 
-    def create(self, artifact: Artifact, **options: Any) -> Any:
+    # --- one artifact ------------------------------------------------------------------------------------------------
+
+    def create(self, artifact: Artifact, *, seal: bool = False, **options: Any) -> Any:
         """Create an artifact, and return it open for writing.
 
         An array takes the options of `zarr.create_array` (`shape` and `dtype`, or `data`; `chunks`, …) and is returned
-        as a `zarr.Array`; the groups above it, up to its container, are made where they are missing. A group or a
-        container is returned as a `zarr.Group`, a file as a binary file object. An array that is given its `data`
-        appears with all of them or not at all. A container that exists keeps its zarr format. Raises
-        `AlreadyExistsError` where something is there: nothing is ever overwritten, and what fails leaves no trace (but
-        a file is the caller's as soon as it is open).
+        as a `zarr.Array`; the groups above it, up to its container, are made where they are missing. With `seal`, it is
+        marked as unfinished until a `writing` of it has ended well (or its `data` are all written): zarr itself reads
+        what was never written as zeros. A group or a container is returned as a `zarr.Group`, a file as a binary file
+        object. On disk, an array that is given its `data` appears with all of them or not at all; in an object store
+        its metadata are there first. A container that exists keeps its zarr format. Raises `AlreadyExistsError`
+        where something is there: nothing is ever overwritten, and what fails leaves no trace (but a file is the
+        caller's as soon as it is open).
         """
         identifier, kind = self._resolve(artifact)
-        segments = self._segments(identifier)
-        check_way(self.root, segments[:-1])
-        self._check_free(identifier)
-        if isinstance(identifier, FileIdentifier):
-            if options:
-                raise TypeError(f"a file takes no options, but {', '.join(options)} given")
-            with leaving_no_folders(self.root, segments[:-1]):
-                os.makedirs(os.path.dirname(identifier.path), exist_ok=True)
-                try:
-                    return open(identifier.path, "xb")
-                except FileExistsError:
-                    raise AlreadyExistsError(errno.EEXIST, "something is there already", identifier.path) from None
+        if seal and not isinstance(identifier, ArrayIdentifier):
+            raise TypeError(f"only arrays are sealed, not a {kind.sort}")
         if refused := options.keys() & {"store", "name", "path", "overwrite", "zarr_format"}:
             raise TypeError(f"{', '.join(sorted(refused))} cannot be given: the layout decides where and how")
-        options["zarr_format"] = _format(identifier.container, kind.zarr_format)
-        with leaving_no_folders(self.root, segments):
-            if isinstance(identifier, ArrayIdentifier):
-                return self._create_array(identifier, options)
+        relative = self._relative(identifier)
+        with self._backend.creating(relative.path):
+            self._check_free(identifier, relative.path)
+            if isinstance(relative, FileIdentifier):
+                if options:
+                    raise TypeError(f"a file takes no options, but {', '.join(options)} given")
+                return self._backend.open_file(relative.path, "xb")
+            options["zarr_format"] = self._format(relative.container, kind.zarr_format)
+            if isinstance(relative, ArrayIdentifier):
+                return self._create_array(relative, options, seal=seal)
             import zarr
 
-            path = identifier.dataset if isinstance(identifier, GroupIdentifier) else None
-            group = zarr.create_group(identifier.container, path=path, **options)
-        self._consolidate(identifier)
+            path = relative.dataset if isinstance(relative, GroupIdentifier) else None
+            group = zarr.create_group(self._backend.zarr_store(relative.container), path=path, **options)
+        self._consolidate(relative)
         return group
 
-    def _create_array(self, identifier: ArrayIdentifier, options: dict[str, Any]) -> Any:
-        """Make an array aside, with its data if there are any, and then bring it to its place: whole or not at all."""
-        import zarr
+    def _create_array(self, relative: ArrayIdentifier, options: dict[str, Any], *, seal: bool) -> Any:
+        if seal:
+            options["attributes"] = marked(options.get("attributes"), is_complete=False)
+        above = relative.dataset.rpartition("/")[0]
 
-        with staging(self.root) as stage:
-            zarr.create_array(stage, **options)
-            above = identifier.dataset.rpartition("/")[0]
-            _make_group(identifier.container, above or None, options["zarr_format"])
-            put_in(stage, identifier.path)
-        self._consolidate(identifier)
-        return zarr.open_array(identifier.container, path=identifier.dataset, mode="r+")
+        def make_groups() -> None:
+            _make_group(self._backend.zarr_store(relative.container), above or None, options["zarr_format"])
+
+        self._backend.create_array(relative.container, relative.dataset, options, make_groups)
+        array = self._zarr_array(relative, "r+")
+        if seal and options.get("data") is not None:
+            mark(array, is_complete=True)
+        self._consolidate(relative)
+        return array
+
+    @contextmanager
+    def writing(self, artifact: Artifact) -> Iterator[Any]:
+        """A context that gives an array to write into, and marks it as complete when its body has ended well.
+
+        Meanwhile, and for good where the body raises or the process dies, the array is marked as unfinished:
+        `zarrange doctor` finds it. The mark is the attribute `zarrange` of the array. Raises what `open` raises.
+        """
+        identifier, kind = self._resolve(artifact)
+        if not isinstance(identifier, ArrayIdentifier):
+            raise TypeError(f"only arrays are written into this way, not a {kind.sort}")
+        array = self.open(identifier, mode="r+")
+        relative = self._relative(identifier)
+        mark(array, is_complete=False)
+        self._consolidate(relative)
+        yield array
+        # What was changed meanwhile by another way, such as its shape, this one would put back.
+        mark(self.open(identifier, mode="r+"), is_complete=True)
+        self._consolidate(relative)
 
     def open(self, artifact: Artifact, mode: Literal["r", "r+"] = "r") -> Any:
         """Open an artifact that exists: an array or a group of zarr, or a binary file.
@@ -140,22 +210,33 @@ class Store:
         if mode not in {"r", "r+"}:
             raise ValueError(f"mode is {mode!r}; it is 'r' or 'r+' ('create' makes what does not exist)")
         identifier, kind = self._resolve(artifact)
-        if not self._is_there(identifier):
+        relative = self._relative(identifier)
+        found = self._found(identifier, relative.path)
+        if found is None:
             raise NotFoundError(errno.ENOENT, f"there is no {kind.sort}", identifier.path)
-        if isinstance(identifier, FileIdentifier):
-            return open(identifier.path, f"{mode}b")
+        if isinstance(relative, FileIdentifier):
+            return self._backend.open_file(relative.path, "rb" if mode == "r" else "r+b")
+        if found.sort == "folder":
+            raise NotFoundError(errno.ENOENT, "there is a folder without a group's metadata", identifier.path)
+        if isinstance(relative, ArrayIdentifier):
+            return self._zarr_array(relative, mode)
         import zarr
 
-        if isinstance(identifier, ArrayIdentifier):
-            return zarr.open_array(identifier.container, path=identifier.dataset, mode=mode)
-        if isinstance(identifier, GroupIdentifier):
-            return zarr.open_group(identifier.container, path=identifier.dataset, mode=mode)
-        return zarr.open_group(identifier.container, mode=mode)
+        path = relative.dataset if isinstance(relative, GroupIdentifier) else None
+        return zarr.open_group(self._backend.zarr_store(relative.container), path=path, mode=mode)
+
+    def _zarr_array(self, relative: ArrayIdentifier, mode: Literal["r", "r+"]) -> Any:
+        import zarr
+
+        return zarr.open_array(self._backend.zarr_store(relative.container), path=relative.dataset, mode=mode)
 
     def exists(self, artifact: Artifact) -> bool:
-        """Return whether an artifact is there. Raises `StoreError` where something else is, or it cannot be told."""
+        """Return whether an artifact is there; a container need not have metadata, if something is in it.
+
+        Raises `StoreError` where something else is, or it cannot be told.
+        """
         identifier, _ = self._resolve(artifact)
-        return self._is_there(identifier)
+        return self._found(identifier, self._relative(identifier).path) is not None
 
     def remove(self, artifact: Artifact, *, recursive: bool = False) -> None:
         """Remove an artifact: an array's own folder or a file, and nothing else.
@@ -167,43 +248,117 @@ class Store:
         `LeftoverError` where it is out of sight but could not be deleted.
         """
         identifier, kind = self._resolve(artifact)
+        relative = self._relative(identifier)
         if isinstance(artifact, Key):
-            self.layout.match(self._relative(identifier))  # raises where the place may hold another key's artifact
-        is_array = isinstance(identifier, ArrayIdentifier)
-        if not recursive and not is_array and not isinstance(identifier, FileIdentifier):
+            self.layout.match(relative)  # raises where the place may hold another key's artifact
+        sort: Literal["array", "group", "file"] = "group" if kind.sort == "container" else kind.sort
+        if not recursive and sort == "group":
             raise NotInStoreError(
                 f"{identifier.path!r} is a {kind.sort}; to remove it with all that is in it, say recursive=True"
             )
-        if isinstance(identifier, FileIdentifier) and os.path.isdir(identifier.path):
-            raise NotInStoreError(f"{identifier.path!r} is a folder, not a file")
-        check = None if isinstance(identifier, FileIdentifier) else check_array if is_array else check_group
         try:
-            take_out(self.root, self._segments(identifier), check)
+            self._backend.remove(relative.path, sort)
         except NotInStoreError as error:
             raise NotInStoreError(f"cannot remove {identifier.path!r}: {error}") from None
         except (LeftoverError, NotFoundError):
             raise
         except StoreError as error:
-            raise StoreError(f"cannot remove {identifier.path!r}: {error}") from error
-        self._consolidate(identifier)
+            raise type(error)(f"cannot remove {identifier.path!r}: {error}") from error
+        self._consolidate(relative)
 
-    def _consolidate(self, identifier: Identifier) -> None:
-        """Bring the groups above an artifact up to date that keep a copy of the metadata below them.
+    # --- what exists -------------------------------------------------------------------------------------------------
 
-        zarr would not show a new array, and read a removed one as zeros.
+    def find(self, kind: Kinds = None, /, **filters: object) -> Search:
+        """Return what exists of a kind (or several; by default all that have the fields of `filters`), lazily.
+
+        A filter is a value of its field, a list or set of values, a `range`, a `slice(start, stop)` (for dates also
+        the pair `(start, stop)`; the start is in, the stop is not), or a predicate; `None` is a field that is absent.
+        Iterating gives `Entry` objects in the order of their paths, and raises `IncompleteError` at the end if
+        something could not be read; `results()` gives what could not be read in its place, and does not raise. Raises
+        `UnknownKindError`, and `FieldError` for a filter that does not fit.
         """
-        if not isinstance(identifier, ArrayIdentifier | GroupIdentifier):
-            return
-        steps = identifier.dataset.split("/")
-        for length in range(len(steps)):
-            path = "/".join(steps[:length])
-            if is_consolidated(os.path.join(identifier.container, path)):
-                import zarr
+        return Search(self._backend, self.layout, select(self.layout, kind, filters))
 
-                with warnings.catch_warnings():
-                    # That format 3 does not know this yet was said to whoever consolidated the group first.
-                    warnings.simplefilter("ignore", zarr.errors.ZarrUserWarning)
-                    zarr.consolidate_metadata(identifier.container, path=path or None)
+    def latest(self, kind: str, /, *, by: str | None = None, **filters: object) -> Entry | None:
+        """Return the artifact with the greatest value of the field `by`, or `None` if there is none at all.
+
+        `by` is the kind's only field of numbers or days that is not filtered by one value, unless it is given. Of
+        several artifacts with that value, it is the first by its path. Raises what `find` raises.
+        """
+        selection = select(self.layout, kind, filters)
+        name = _ordered_field(self.layout.kind(kind), by, selection.wanted)
+        search = Search(self._backend, self.layout, selection, latest=name)
+        level = search.level(name)
+        found = search.firsts(None if level is None else level - 1)
+        dated = [(entry, entry.key.values[name]) for entry in found if name in entry.key.values]
+        return max(dated, key=lambda pair: pair[1], default=(None, None))[0]
+
+    def values(self, field: str, kind: Kinds = None, /, **filters: object) -> tuple[Value, ...]:
+        """Return the different values that a field has in what exists, in order: `store.values("run")`.
+
+        Where a folder's name has the field, no more is looked at below it than tells that something is there.
+        """
+        search = self.find(kind, **{field: _is_given, **filters})
+        found = {key.values.get(field) for entry in search.firsts(search.level(field)) for key in entry.keys}
+        return tuple(sorted(value for value in found if value is not None))
+
+    def count(self, kind: Kinds = None, /, **filters: object) -> int:
+        """Return how many artifacts there are. Takes and raises what `find` does."""
+        return sum(1 for _ in self.find(kind, **filters))
+
+    def size(self, kind: Kinds = None, /, *, executor: Executor | None = None, **filters: object) -> int:
+        """Return the bytes that artifacts take, chunks and metadata. Takes and raises what `find` does.
+
+        What lies in a container or a group that is counted is counted once. `executor` measures batches of artifacts,
+        in other processes too; credentials are not sent there, an object store's must be in their environment.
+        """
+        paths = _outermost(entry.path for entry in self.find(kind, **filters))
+        if executor is not None:
+            return sum(executor.map(partial(_measure, self._backend), _batches(paths)))
+        if self._backend.in_flight == 1:
+            return _measure(self._backend, paths)
+        with ThreadPoolExecutor(self._backend.in_flight) as threads:
+            return sum(threads.map(self._backend.size, paths))
+
+    def table(self, kind: Kinds = None, /, **filters: object) -> Any:
+        """Return what exists as a `pyarrow.Table`, one row an artifact. Takes and raises what `find` does.
+
+        The columns are `kind`, the fields of the kinds, and `path`, `container`, `dataset`, `node`, `zarr_format`,
+        `shape`, `dtype`, `nbytes`, `is_ambiguous`; they do not depend on what is found. Needs `zarrange[table]`.
+        """
+        from zarrange.stores.table import table
+
+        search = self.find(kind, **filters)
+        return table(search, search.kinds, self.layout)
+
+    def frame(self, kind: Kinds = None, /, **filters: object) -> Any:
+        """Return what exists as a `pandas.DataFrame`, with the columns of `table`. Needs `zarrange[table]`."""
+        from zarrange.stores.table import frame
+
+        search = self.find(kind, **filters)
+        return frame(search, search.kinds, self.layout)
+
+    def tree(self, kind: Kinds = None, /, *, sizes: bool = False, **filters: object) -> Overview:
+        """Return an overview of what exists, by run and kind: counts, values, shapes, data types and sizes.
+
+        `sizes` measures the bytes stored too, which looks at every chunk. What could not be read is told in it.
+        """
+        return self.overview_of(self.find(kind, **filters), sizes=sizes)
+
+    def overview_of(self, search: Search, *, sizes: bool = False, most: int | None = MAX_GROUPS) -> Overview:
+        """Return an overview of what a search finds; `most` is how many runs are given one by one, `None` for all."""
+        size = partial(_measure_entry, self._backend) if sizes else None
+        return overview(search.results(), self.layout, root=self.root, size=size, most=most)
+
+    def _repr_html_(self) -> str:
+        """Return the tree, for a notebook; of a store with very many artifacts only the first ones."""
+        return overview(_cut(self.find().results()), self.layout, root=self.root)._repr_html_()
+
+    def examine(self) -> tuple[Diagnostic, ...]:
+        """Return what is wrong with the store, as `zarrange doctor` lists it. Nothing is changed."""
+        from zarrange.stores.doctor import examine
+
+        return tuple(examine(self._backend, self.layout))
 
     # --- identifiers and paths ---------------------------------------------------------------------------------------
 
@@ -235,62 +390,136 @@ class Store:
             return FileIdentifier(inner)
         return evolve(identifier, container=inner)
 
-    def _segments(self, identifier: Identifier) -> Sequence[str]:
-        return self._relative(identifier).path.split("/")
-
     # --- what is there -----------------------------------------------------------------------------------------------
 
-    def _is_there(self, identifier: Identifier) -> bool:
-        wanted: NodeType = "array" if isinstance(identifier, ArrayIdentifier) else "group"
-        if isinstance(identifier, FileIdentifier):
-            if os.path.isdir(identifier.path):
-                raise StoreError(f"{identifier.path!r} is a folder, not a file")
-            return _exists(identifier.path)
-        if not _exists(identifier.path):
-            return False
-        if not os.path.isdir(identifier.path):
-            raise StoreError(f"{identifier.path!r} is a file, not {_ARTICLE[wanted]}")
-        found = node_type(identifier.path)
-        if found is not None and found != wanted:
-            raise StoreError(f"{identifier.path!r} is {_ARTICLE[found]}, not {_ARTICLE[wanted]}")
-        return found is not None
+    def _found(self, identifier: Identifier, path: str) -> Found | None:
+        """Return what is there for an identifier, `None` for nothing. Raises `StoreError` for something else."""
+        found = self._backend.found(path)
+        wanted = "file" if isinstance(identifier, FileIdentifier) else "group"
+        wanted = "array" if isinstance(identifier, ArrayIdentifier) else wanted
+        if found is None or found.sort == wanted:
+            return found
+        if found.sort == "folder" and wanted != "file":
+            is_container = isinstance(identifier, ContainerIdentifier) and self._backend.items(path, Requests())
+            return found if is_container else None
+        sort = "folder" if wanted == "file" else found.sort
+        raise StoreError(f"{identifier.path!r} is {_ARTICLE[sort]}, not {_ARTICLE[wanted]}")
 
-    def _check_free(self, identifier: Identifier) -> None:
-        path = identifier.path
-        if not os.path.lexists(path):
+    def _check_free(self, identifier: Identifier, path: str) -> None:
+        """Raise `AlreadyExistsError` for what must not be written over: all but a folder that a group may become."""
+        found = self._backend.found(path)
+        if found is None:
             return
-        if isinstance(identifier, FileIdentifier) or not os.path.isdir(path) or os.path.islink(path):
-            raise AlreadyExistsError(errno.EEXIST, "something is there already", path)
-        found = node_type(path)
-        if found is not None:
-            raise AlreadyExistsError(errno.EEXIST, f"there is {_ARTICLE[found]} already", path)
-        if isinstance(identifier, ArrayIdentifier) and os.listdir(path):
-            raise AlreadyExistsError(errno.EEXIST, "there is a folder with something in it already", path)
+        if found.node is not None:
+            raise AlreadyExistsError(errno.EEXIST, f"there is {_ARTICLE[found.sort]} already", identifier.path)
+        if found.sort == "file" or isinstance(identifier, FileIdentifier):
+            raise AlreadyExistsError(errno.EEXIST, "something is there already", identifier.path)
+        if isinstance(identifier, ArrayIdentifier) and self._backend.items(path, Requests()):
+            message = "there is a folder with something in it already"
+            raise AlreadyExistsError(errno.EEXIST, message, identifier.path)
+
+    def _format(self, container: str, wanted: Literal[2, 3] | None) -> Literal[2, 3]:
+        """Return the zarr format to write into a container: its own, else the layout's, else 3."""
+        found = _zarr_format(self._backend, container)
+        if found is not None and wanted is not None and found != wanted:
+            raise StoreError(f"{self._prefix + container!r} is of zarr format {found}, and the layout says {wanted}")
+        return found or wanted or 3
+
+    def _consolidate(self, relative: Identifier) -> None:
+        """Bring the groups above an artifact up to date that keep a copy of the metadata below them.
+
+        zarr would not show a new array, and read a removed one as zeros.
+        """
+        if not isinstance(relative, ArrayIdentifier | GroupIdentifier):
+            return
+        steps = relative.dataset.split("/")
+        for length in range(len(steps)):
+            path = "/".join(steps[:length])
+            if _is_consolidated(self._backend, f"{relative.container}/{path}" if path else relative.container):
+                import zarr
+
+                with warnings.catch_warnings():
+                    # That format 3 does not know this yet was said to whoever consolidated the group first.
+                    warnings.simplefilter("ignore", zarr.errors.ZarrUserWarning)
+                    zarr.consolidate_metadata(self._backend.zarr_store(relative.container), path=path or None)
 
 
-def _make_group(container: str, path: str | None, zarr_format: Literal[2, 3]) -> None:
+def _zarr_format(backend: Backend, folder: str) -> Literal[2, 3] | None:
+    """Return the zarr format of a container: its own metadata's, else that of a node inside; `None` without any."""
+    waiting = [folder]
+    while waiting:
+        path = waiting.pop()
+        found = backend.found(path)
+        if found is not None and found.node is not None:
+            return found.node.zarr_format
+        if found is not None and found.sort == "folder":
+            names = sorted(name for name, sort in backend.items(path, Requests()) if sort == "folder")
+            waiting += [f"{path}/{name}" for name in reversed(names)]
+    return None
+
+
+def _is_consolidated(backend: Backend, folder: str) -> bool:
+    node = backend.look(folder, Requests()).node
+    if node is None or node.type != "group":
+        return False
+    if node.zarr_format == 3:  # noqa: PLR2004 - a format
+        return node.is_consolidated
+    return backend.stat(f"{folder}/.zmetadata", Requests(), may_be_file=True) == "file"
+
+
+def _make_group(store: Any, path: str | None, zarr_format: Literal[2, 3]) -> None:
     """Make a group and those above it, where they are missing; another process may be making them too."""
     import zarr
 
     for _ in range(ATTEMPTS):
         with suppress(zarr.errors.ContainsGroupError):
-            zarr.open_group(container, path=path, mode="a", zarr_format=zarr_format)
+            zarr.open_group(store, path=path, mode="a", zarr_format=zarr_format)
             return
-    raise StoreError(f"the group {path!r} of {container!r} appears and disappears")
+    raise StoreError(f"the group {path!r} of {store!r} appears and disappears")
 
 
-def _format(container: str, wanted: Literal[2, 3] | None) -> Literal[2, 3]:
-    """Return the zarr format to write into a container: its own, else the layout's, else 3."""
-    found = zarr_format(container)
-    if found is not None and wanted is not None and found != wanted:
-        raise StoreError(f"{container!r} is of zarr format {found}, and the layout says {wanted}")
-    return found or wanted or 3
+def _ordered_field(kind: Kind, by: str | None, wanted: Mapping[str, Wanted]) -> str:
+    """Return the field of a kind that a latest artifact is told by: the given one, or the only one."""
+    if by is not None:
+        kind.refuse_unknown({by: None})
+        if kind.fields[by].type not in ORDERED:
+            raise FieldError(kind.name, by, None, "has no order that a latest artifact could be told by")
+        return by
+    bound = {name for name, one in wanted.items() if one.values is not None and len(one.values) == 1}
+    names = [name for name, one in kind.fields.items() if one.type in ORDERED and name not in bound]
+    if len(names) != 1:
+        known = f"its fields {', '.join(f'`{name}`' for name in names)} are" if names else "none of its fields is"
+        raise ValueError(f"by which field is the latest `{kind.name}` meant? {known} ordered; say one as `by`")
+    return names[0]
 
 
-def _exists(path: str) -> bool:
-    """Whether a path exists; where that cannot be told (no permission, say), the error goes up."""
-    try:
-        os.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
+def _is_given(_: Value) -> bool:
     return True
+
+
+def _outermost(paths: Iterable[str]) -> Iterator[str]:
+    """Leave out what lies in an earlier one; paths come in order."""
+    above = "\0"
+    for path in paths:
+        if not path.startswith(above):
+            above = f"{path}/"
+            yield path
+
+
+def _batches(paths: Iterator[str]) -> Iterator[list[str]]:
+    while batch := [*islice(paths, BATCH)]:
+        yield batch
+
+
+def _cut(results: Iterator[Result]) -> Iterator[Result]:
+    yield from islice(results, MAX_IN_NOTEBOOK)
+    if next(results, None) is not None:
+        yield Unreadable("", f"only the first {MAX_IN_NOTEBOOK:,} artifacts are shown here")
+
+
+def _measure_entry(backend: Backend, entry: Entry) -> int:
+    return backend.size(entry.path)
+
+
+def _measure(backend: Backend, paths: Iterable[str]) -> int:
+    return sum(backend.size(path) for path in paths)

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from zarrange import cli
+from zarrange.cli import options
 
 GOOD = """\
 zarrange: 1
@@ -328,7 +328,7 @@ class TestColor:
             for name, value in {"TERM": "xterm", **environment}.items():
                 monkeypatch.setenv(name, value)
             with open(tmp_path / "file", "w", encoding="utf-8") as file:
-                return cli._in_color(argparse.Namespace(color=asked), terminal[1] if on_terminal else file)
+                return options.in_color(argparse.Namespace(color=asked), terminal[1] if on_terminal else file)
 
         return decide
 

@@ -1,0 +1,64 @@
+"""The command line: `zarrange check | render | match | explain | schema | find | tree | doctor | init`.
+
+Exit status 0 is clean, 1 means findings (or a path that no kind has), 2 that the command was called wrongly.
+Everything that costs time is imported by the command that needs it: `--help` must come at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+
+from zarrange.cli import layouts, stores
+from zarrange.cli.options import CLEAN, help_formatter
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import NoReturn
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and leave with its exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # What a terminal cannot show is shown as an escape; names of files need not even be text.
+            stream.reconfigure(errors="backslashreplace")
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        status = options.run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output has seen enough. Nothing may be flushed into the closed pipe on the way out.
+        sys.stdout = None
+        status = CLEAN
+    sys.exit(status)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="zarrange",
+        description="Where every artifact of a training run lives: layouts checked, paths rendered and read back.",
+        epilog="LAYOUT is the name of a shipped layout (such as training or dacapo) or the path of a YAML file. "
+        "Exit status: 0 clean, 1 findings, 2 wrong usage.",
+        allow_abbrev=False,
+        formatter_class=help_formatter,
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    for part in (layouts, stores):
+        part.add_commands(commands)
+    return parser
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from zarrange import __version__
+
+        print(f"zarrange {__version__}")
+        parser.exit()

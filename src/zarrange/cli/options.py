@@ -1,0 +1,128 @@
+"""What the commands share: how they are declared, what they read from the command line, how they refuse."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import TextIO
+
+    from zarrange.diagnostics import Diagnostic
+    from zarrange.errors import LayoutError
+    from zarrange.language.layout import Layout
+
+__all__ = [
+    "CLEAN",
+    "FINDINGS",
+    "USAGE",
+    "assignments",
+    "command",
+    "formats",
+    "help_formatter",
+    "in_color",
+    "load_layout",
+    "print_findings",
+    "usage",
+]
+
+CLEAN, FINDINGS, USAGE = 0, 1, 2
+
+
+def help_formatter(prog: str) -> argparse.HelpFormatter:
+    """Write help as wide as the terminal. Python's own way to ask for the width imports three compression libraries."""
+    try:
+        columns = int(os.environ.get("COLUMNS") or os.get_terminal_size().columns) or 80
+    except (OSError, ValueError):
+        columns = 80
+    return argparse.HelpFormatter(prog, width=columns - 2)
+
+
+def command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, run: object, about: str
+) -> argparse.ArgumentParser:
+    """Declare a command, which `run` runs."""
+    description = f"{about[0].upper()}{about[1:]}."
+    command = commands.add_parser(
+        name, help=about, description=description, allow_abbrev=False, formatter_class=help_formatter
+    )
+    command.set_defaults(run=run)
+    return command
+
+
+def formats(command: argparse.ArgumentParser, **meanings: str) -> None:
+    """Let a command take `--format`, the first one unless it is given, and `--color`."""
+    about = ", ".join(f"{name} ({meaning})" for name, meaning in meanings.items())
+    command.add_argument("--format", choices=list(meanings), default=next(iter(meanings)), help=about)
+    about = "auto: on a terminal, unless NO_COLOR is set; FORCE_COLOR turns it on"
+    command.add_argument("--color", choices=["auto", "always", "never"], default="auto", help=about)
+
+
+def in_color(options: argparse.Namespace, stream: TextIO) -> bool:
+    """Return whether to color what goes to a stream."""
+    if options.color != "auto":
+        return bool(options.color == "always")
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return os.environ.get("TERM") != "dumb" and stream.isatty()
+
+
+def load_layout(name: str, options: argparse.Namespace) -> Layout:
+    """Load a layout, or leave with what is wrong with it."""
+    from zarrange.errors import LayoutError
+    from zarrange.language.layout import Layout
+    from zarrange.report import diagnostics_as_text
+
+    try:
+        return Layout.load(name)
+    except LayoutError as error:
+        print(diagnostics_as_text(error.diagnostics, color=in_color(options, sys.stderr)), file=sys.stderr)
+        sys.exit(USAGE if _is_missing(error) else FINDINGS)
+
+
+def _is_missing(error: LayoutError) -> bool:
+    return all(diagnostic.rule == "unreadable-layout" for diagnostic in error.diagnostics)
+
+
+def print_findings(found: Sequence[Diagnostic], options: argparse.Namespace, checked: int, what: str = "file") -> None:
+    """Print findings in the format that was asked for."""
+    from zarrange import __version__, report
+
+    if options.format == "json":
+        print(report.diagnostics_as_json(found))
+    elif options.format == "sarif":
+        from zarrange.report.pages import pages
+
+        print(report.diagnostics_as_sarif(found, pages(), version=__version__, root=os.getcwd()))
+    elif options.format == "github":
+        if found:
+            print(report.diagnostics_as_github(found))
+    else:
+        drawn = [report.diagnostics_as_text(found, color=in_color(options, sys.stdout))] if found else []
+        print("\n\n".join([*drawn, report.summary(checked, found, what)]))
+
+
+def assignments(written: Sequence[str]) -> dict[str, str]:
+    """Return the values of words such as `run=r1`, or leave with what is wrong with them."""
+    values: dict[str, str] = {}
+    for one in written:
+        name, equals, value = one.partition("=")
+        if not equals or not name:
+            sys.exit(usage(f"{one!r} is not FIELD=VALUE, as in run=r1"))
+        if name in values:
+            sys.exit(usage(f"the field `{name}` is given twice"))
+        values[name] = value
+    return values
+
+
+def usage(message: str) -> int:
+    """Say that the command was called wrongly, and how; return its exit status."""
+    from zarrange.report import printable
+
+    print(f"zarrange: {printable(message)}", file=sys.stderr)
+    return USAGE

@@ -1,0 +1,217 @@
+"""Objects: what is below a root in an object store, by paths relative to it: read, put where nothing is, deleted.
+
+An empty object that only makes a folder visible is nothing. What is created is put on a condition, so that of two who
+create the same, one is told. What fails is an `UnreadableError`, or a `StoreError` where something was to be changed.
+"""
+
+from __future__ import annotations
+
+import errno
+import secrets
+from contextlib import suppress
+from functools import partial
+from typing import IO, TYPE_CHECKING, Any, TypeVar
+
+from zarrange.errors import AlreadyExistsError, NotInStoreError, StoreError
+from zarrange.stores.backend import FILE, FOLDER, Found, Requests
+from zarrange.stores.connection import Absent, Taken, asked, connect, is_proper, parse_url
+from zarrange.stores.metadata import NODE_METADATA, parse_node
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from zarrange.stores.backend import Item
+
+__all__ = ["PAGE", "Objects", "parsed"]
+
+T = TypeVar("T")
+
+PAGE = 1000
+"""How many keys the servers give at once."""
+MARK = "zarrange"
+"""The attribute of an object by which its maker knows it again."""
+ROUNDS = 5
+"""How often what is to be deleted is listed again."""
+
+
+class Objects:
+    """What is below `root`, a URL. `client` is obstore's, of the whole bucket; `base` is what all keys begin with."""
+
+    def __init__(self, url: str, storage_options: Mapping[str, Any]) -> None:
+        address = parse_url(url)
+        self.root = address.url
+        self.is_ordered = address.is_ordered
+        self.client = connect(address, storage_options)
+        self.base = f"{address.prefix}/" if address.prefix else ""
+
+    # --- paths -------------------------------------------------------------------------------------------------------
+
+    def url(self, path: str) -> str:
+        """Return the whole URL of a path."""
+        return f"{self.root}/{path}" if path else self.root
+
+    def key(self, path: str) -> str:
+        """Return the key of a path; the root's may be empty."""
+        return self.base + path if path else self.base[:-1]
+
+    def inside(self, path: str) -> str:
+        """Return what the keys in a folder begin with."""
+        return f"{self.base}{path}/" if path else self.base
+
+    def check_name(self, path: str) -> None:
+        """Refuse a path that no object can have. Raises `NotInStoreError`."""
+        if not is_proper(path):
+            raise NotInStoreError(f"{path!r} has an empty segment, `.`, `..`, or a character that no key can have")
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    def items(self, path: str, requests: Requests) -> list[Item]:
+        """Return what is in a folder, one level."""
+        requests.lists += 1
+        if not _may_be(path):
+            return []
+        found = asked("read", self.client.list_with_delimiter, self.key(path) or None)
+        base = self.inside(path)
+        items: list[Item] = [(one.removeprefix(base), "folder") for one in found["common_prefixes"]]
+        files = (one["path"] for one in found["objects"])
+        items += [(one.removeprefix(base), "file") for one in files if one.startswith(base)]
+        more = max(0, len(items) - 1) // PAGE
+        requests.lists += more
+        return items
+
+    def listed(self, path: str, requests: Requests | None = None, page: int = PAGE) -> Iterator[list[tuple[str, int]]]:
+        """Yield the paths of what is below a folder, each with its size, at most a page at a time."""
+        requests = requests or Requests()
+        requests.lists += 1
+        if not _may_be(path):
+            return
+        stream = asked("read", self.client.list, self.key(path) or None, chunk_size=page)
+        inside = self.inside(path)
+        batch = asked("read", next, stream, None)
+        while batch:
+            found = [(one["path"], one["size"]) for one in batch if one["path"].startswith(inside)]
+            yield [(key[len(self.base) :], size) for key, size in found if size or self._is_object(key, requests)]
+            batch = asked("read", next, stream, None)
+            requests.lists += bool(batch)
+
+    def _is_object(self, key: str, requests: Requests) -> bool:
+        """Whether an empty object has this key: one that shows a folder ends with a slash, which is not told."""
+        requests.stats += 1
+        return self._head(key) is not None
+
+    def keys(self, path: str) -> Iterator[str]:
+        """Yield the paths of what is below a folder."""
+        return (key for batch in self.listed(path) for key, _ in batch)
+
+    def content(self, path: str) -> bytes | None:
+        """Return what is in an object, `None` where there is none."""
+        if not _may_be(path):
+            return None
+        with suppress(Absent):
+            return asked("read", lambda key: bytes(self.client.get(key).bytes()), self.key(path))
+        return None
+
+    def length(self, path: str) -> int | None:
+        """Return the size of an object, `None` where there is none."""
+        return self._head(self.key(path)) if path and is_proper(path) else None
+
+    def _head(self, key: str) -> int | None:
+        with suppress(Absent):
+            return int(asked("read", self.client.head, key)["size"])
+        return None
+
+    def metadata(self, path: str, name: str) -> bytes | None:
+        """Return a metadata file of a folder, `None` where there is none."""
+        return self.content(f"{path}/{name}" if path else name)
+
+    def node(self, path: str) -> Found:
+        """Return what a folder is by its metadata, looked for one after the other. Raises `DamagedError`."""
+        for name in NODE_METADATA:
+            content = self.metadata(path, name)
+            if content is not None:
+                return parsed(name, content)
+        return FOLDER
+
+    def found(self, path: str) -> Found | None:
+        """Return what is at a path, `None` for nothing."""
+        found = self.node(path)
+        if found.sort != "folder":
+            return found
+        if self.length(path) is not None:
+            return FILE
+        return FOLDER if any(self.listed(path)) else None
+
+    # --- writing -----------------------------------------------------------------------------------------------------
+
+    def create(self, path: str, content: bytes) -> None:
+        """Put an object where none is. Raises `AlreadyExistsError`.
+
+        An answer may be lost, and the put be tried again: the object's mark tells who made it.
+        """
+        self.check_name(path)
+        mark = secrets.token_hex(16)
+        try:
+            put = partial(self.client.put, mode="create", attributes={MARK: mark}, use_multipart=False)
+            self.told(path, asked, "created", put, self.key(path), content)
+        except Taken:
+            if not self.told(path, self._has_mark, path, mark):
+                raise AlreadyExistsError(errno.EEXIST, "something is there already", self.url(path)) from None
+        except StoreError:
+            with suppress(StoreError):
+                if self._has_mark(path, mark):
+                    self.delete([path])
+            raise
+
+    def _has_mark(self, path: str, mark: str) -> bool:
+        with suppress(Absent):
+            return bool(asked("read", self.client.get, self.key(path)).attributes.get(MARK) == mark)
+        return False
+
+    def replace(self, path: str, content: bytes | IO[bytes]) -> None:
+        """Put an object, whether or not one is there; many bytes go in parts."""
+        self.check_name(path)
+        self.told(path, asked, "written", self.client.put, self.key(path), content)
+
+    def delete(self, paths: Sequence[str]) -> None:
+        """Delete objects; those that are not there are fine."""
+        with suppress(Absent):
+            if paths:
+                asked("deleted", self.client.delete, [self.key(path) for path in paths])
+
+    def delete_all(self, path: str, is_meant: Callable[[str], bool]) -> bool:
+        """Delete what is below a path, and list it again until there is nothing; return whether that is so."""
+        failure: StoreError | None = None
+        for _ in range(ROUNDS):
+            is_empty = True
+            for batch in self.listed(path):
+                if keys := [key for key, _ in batch if is_meant(key)]:
+                    is_empty = False
+                    try:
+                        self.delete(keys)
+                    except StoreError as error:
+                        failure = error
+            if is_empty:
+                return True
+        if failure is not None:
+            raise failure
+        return False
+
+    def told(self, path: str, ask: Callable[..., T], *args: Any) -> T:
+        """Ask, and say of which path something is said."""
+        try:
+            return ask(*args)
+        except AlreadyExistsError:
+            raise
+        except StoreError as error:
+            raise type(error)(f"{self.url(path)!r} {error}") from None
+
+
+def parsed(name: str, content: bytes) -> Found:
+    """Return the node that a metadata file describes. Raises `DamagedError`."""
+    node = parse_node(name, content)
+    return Found(node.type, node)
+
+
+def _may_be(path: str) -> bool:
+    """Whether anything can be at a path."""
+    return not path or is_proper(path)

@@ -1,0 +1,285 @@
+"""Scan: one walk over what exists, by the ways of a `Guide`. Nothing is changed, and no array is entered.
+
+Names that are known are joined, others are listed, one level a segment, or flat where an object store's first page of
+keys shows that this costs fewer requests. What is found is told by its metadata, and what its path means by matching
+it as a whole. What could not be read is never taken for absent.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import evolve, frozen
+
+from zarrange.errors import AmbiguousPathError, UnreadableError
+from zarrange.stores.backend import FILE, WORKING_FOLDER, Requests
+from zarrange.stores.entries import FITTING, Entry, Unreadable
+from zarrange.stores.flat import Flat
+from zarrange.stores.metadata import METADATA, NODE_METADATA, is_chunk_like
+from zarrange.stores.schedule import in_parallel, one_by_one
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from zarrange.language.guide import Guide, Place
+    from zarrange.language.layout import Layout
+    from zarrange.language.selection import Selection
+    from zarrange.stores.backend import Backend, Found, Item, ItemSort
+    from zarrange.stores.entries import Result
+    from zarrange.stores.flat import Seen
+
+__all__ = ["Scan"]
+
+MAX_REMEMBERED = 1_000
+WORTHWHILE = 2
+"""A flat listing is worthwhile if a page of it shows what so many listings, level by level, would."""
+
+
+@frozen(eq=False)
+class Task:
+    """A path to visit, at a place of the guide; `sort` is what it is, where a listing has told.
+
+    `flat` goes on with a flat listing of what is below; `is_last` visits what is there and nothing below.
+    """
+
+    path: str
+    place: Place
+    sort: ItemSort | None = None
+    flat: Flat | None = None
+    is_last: bool = False
+
+
+class Scan:
+    """One scan of what exists of a selection; with `latest`, folders are visited by that field's greatest value first.
+
+    `requests` counts what it asks of the backend; `unreadable` has what it could not read so far.
+    """
+
+    def __init__(
+        self, backend: Backend, layout: Layout, selection: Selection, guide: Guide, latest: str | None = None
+    ) -> None:
+        self.requests = Requests()
+        self.unreadable: list[Unreadable] = []
+        self._backend = backend
+        self._layout = layout
+        self._selection = selection
+        self._guide = guide
+        self._latest = latest
+        self._flat_behind: str | None = None
+        self._arrays: dict[str, bool] = {}
+        # Where arrays may lie in arrays, what is passed by a joined name is looked at too: an array is not entered.
+        self._is_wary = any(one.rule == "nested-kinds" for one in layout.allow)
+
+    def results(self) -> Iterator[Result]:
+        """Yield the artifacts, and what could not be read among them, in the order of their paths."""
+        for result in self._found():
+            if isinstance(result, Unreadable):
+                self.unreadable.append(result)
+            yield result
+
+    def _found(self) -> Iterator[Result]:
+        try:
+            tasks = self._first_tasks()
+        except UnreadableError as error:
+            yield Unreadable("", str(error))
+            return
+        if self._backend.in_flight > 1:
+            yield from in_parallel(self._visit, tasks, self._backend.in_flight)
+        else:
+            yield from one_by_one(self._visit, tasks)
+
+    def firsts(self, level: int | None) -> Iterator[Entry]:
+        """Yield the first artifact below each folder at a level of the paths; with `None`, every artifact.
+
+        Level 0 are the folders in the root, -1 is the root itself.
+        """
+        tasks = [Task("", self._guide.start, "folder")]
+        for result in one_by_one(self._visit, tasks):
+            if isinstance(result, Unreadable):
+                self.unreadable.append(result)
+                continue
+            yield result
+            if level is not None:
+                below = "".join(f"{step}/" for step in result.path.split("/")[: level + 1])
+                while tasks and tasks[-1].path.startswith(below):
+                    tasks.pop()
+
+    # --- visiting ----------------------------------------------------------------------------------------------------
+
+    def _visit(self, task: Task) -> tuple[list[Result], list[Task]]:
+        """Look at a path; return what is there, and where to go on."""
+        results: list[Result] = []
+        behind: list[Task] = []
+        path, place, sort = task.path, task.place, task.sort
+        try:
+            if sort is None:
+                sort = self._backend.stat(path, self.requests, may_be_file=place.has_files)
+            if sort == "folder":
+                self._visit_folder(task, results, behind)
+            elif sort == "file" and place.has_files and not (task.is_last and self._is_in_array(path)):
+                results += self._entries(path, FILE)
+            elif sort == "symlink":
+                raise UnreadableError(self._backend.symlink(path))
+            elif sort == "other":
+                raise UnreadableError("it is neither a folder nor a regular file")
+        except UnreadableError as error:
+            results.append(Unreadable(path, str(error)))
+        return results, behind
+
+    def _visit_folder(self, task: Task, results: list[Result], behind: list[Task]) -> None:
+        path, place = task.path, task.place
+        if task.flat is not None:
+            behind += self._page(task, task.flat)
+            return
+        found = items = None
+        if place.has_nodes or (self._is_wary and path):
+            found = self._backend.look(path, self.requests)
+            if found.sort == "folder" and "container" in place.ends:
+                items = self._backend.items(path, self.requests)
+            # A folder without metadata may be a container if something is in it.
+            if place.has_nodes and (found.sort != "folder" or items):
+                results += self._entries(path, found)
+            if found.sort == "array":
+                return
+        if task.is_last:
+            return
+        if not place.must_list:
+            behind += self._joined(path, place)
+            return
+        if items is None:
+            items = self._backend.items(path, self.requests)
+        behind += self._listed(path, place, items, is_group=found is not None)
+
+    def _joined(self, path: str, place: Place) -> list[Task]:
+        """The tasks behind a folder whose names are known."""
+        chosen = ((name, place.step(name)) for name in place.names)
+        return self._in_order([Task(_join(path, name), behind) for name, behind in chosen if behind is not None], place)
+
+    def _listed(self, path: str, place: Place, items: list[Item], *, is_group: bool) -> list[Task]:
+        """The tasks behind a folder that is listed; unless `is_group`, it may be an array."""
+        is_group = is_group or not any(name in NODE_METADATA for name, _ in items)
+        chosen: list[Task] = []
+        for name, sort in items:
+            behind = place.step(name)
+            if behind is None or name in METADATA:
+                continue
+            if not is_group and is_chunk_like(name):
+                # What looks like a chunk is one if this is an array, in a place that no array should have.
+                if self._backend.look(path, self.requests).sort == "array":
+                    return []
+                is_group = True
+            if sort != "file" or behind.has_files:
+                chosen.append(Task(_join(path, name), behind, sort))
+        ordered = self._in_order(chosen, place)
+        return ordered if path != self._flat_behind else [below for task in ordered for below in self._below(task)]
+
+    def _in_order(self, tasks: list[Task], place: Place) -> list[Task]:
+        tasks.sort(key=_order)
+        if self._latest is not None:
+            names = {task: task.path.rpartition("/")[2] for task in tasks}
+            values = place.values(names.values(), self._latest)
+            if values:
+                first = [task for task in tasks if names[task] in values]
+                first.sort(key=lambda task: values[names[task]], reverse=True)
+                tasks = [*first, *(task for task in tasks if names[task] not in values)]
+        return [task for task in tasks if task.path != WORKING_FOLDER]
+
+    def _entries(self, path: str, found: Found) -> Iterator[Result]:
+        """The artifact at a path, if it is one of those that are asked for."""
+        try:
+            readings = self._layout.matches(path)
+        except AmbiguousPathError as error:
+            yield Unreadable(path, str(error))
+            return
+        fitting = FITTING[found.sort]
+        readings = tuple(key for key in readings if self._layout.kinds[key.kind].sort in fitting)
+        keys = tuple(key for key in readings if self._selection.admits(key))
+        if keys:
+            depths = tuple(self._layout.kinds[key.kind].depth(key.values) for key in keys)
+            yield Entry(path, keys, readings, found, self._backend.root, depths)
+
+    def _is_in_array(self, path: str) -> bool:
+        """Whether a file that a flat listing has shown is a chunk: level by level, no array would have been entered."""
+        for folder in _inner_chunks(path):
+            if folder not in self._arrays:
+                if len(self._arrays) > MAX_REMEMBERED:
+                    self._arrays.clear()
+                self._arrays[folder] = self._backend.look(folder, self.requests).sort == "array"
+            if self._arrays[folder]:
+                return True
+        return False
+
+    # --- level by level, or flat -------------------------------------------------------------------------------------
+
+    def _first_tasks(self) -> list[Task]:
+        """The tasks to begin with, the last one first."""
+        begun, _ = self.strategy()
+        start = Task("", self._guide.start, "folder")
+        if begun is None:
+            return [start]
+        if not begun.is_complete:
+            self._flat_behind = begun.path
+            return [start]
+        first = [Task(begun.path, begun.place, "folder", is_last=True)] if begun.place.has_nodes else []
+        return [*reversed([*first, *_tasks(begun.seen)])]
+
+    def strategy(self) -> tuple[Flat | None, str]:
+        """Choose how to list: `None` for level by level, else a flat listing that was begun; and say why."""
+        if not self._backend.page:
+            return None, "folders are listed one by one"
+        if self._latest is not None:
+            return None, "the latest is looked for"
+        if any(way.is_free for way in self._guide.ways):
+            return None, "a field of several segments is not bound, and arrays are not entered"
+        if self._is_wary:
+            return None, "arrays may lie in arrays, which are not entered"
+        path, place = "", self._guide.start
+        while not (place.must_list or place.ends) and len(place.names) == 1:
+            (name,) = place.names
+            path, place = _join(path, name), place.step(name) or place
+        if not place.must_list:
+            return None, "no folder needs to be listed" if not place.names else "the first names are bound"
+        flat = Flat(self._backend.pages(path, self.requests), path, place)
+        count = flat.page()
+        shown = f"the first page of keys ({count:,}) shows what {flat.listings:,} listings would"
+        if count < self._backend.page:
+            flat.is_complete = True
+            return flat, f"one page has all keys ({count:,})"
+        return (flat if flat.listings >= WORTHWHILE else None), shown
+
+    def _below(self, task: Task) -> Iterator[Task]:
+        """The tasks for what is listed flat, in the stead of a folder's: what it is, and the keys below it."""
+        place = task.place
+        if task.sort != "folder" or not place.leads_on or "array" in place.ends:
+            yield task
+            return
+        if place.has_nodes:
+            yield evolve(task, is_last=True)
+        yield evolve(task, flat=Flat(self._backend.pages(task.path, self.requests), task.path, place))
+
+    def _page(self, task: Task, flat: Flat) -> list[Task]:
+        """The tasks behind one page of a flat listing, and the next page."""
+        return [*_tasks(flat.seen), task] if flat.page() else []
+
+
+def _inner_chunks(path: str) -> Iterator[str]:
+    """The folders that may be arrays, if what is behind them in a path are chunks."""
+    above = ""
+    for name in path.split("/"):
+        if above and is_chunk_like(name):
+            yield above
+        above = _join(above, name)
+
+
+def _tasks(seen: Iterable[Seen]) -> list[Task]:
+    return [Task(one.path, one.place, one.sort, is_last=not one.goes_on) for one in seen]
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}/{name}" if path else name
+
+
+def _order(task: Task) -> str:
+    """What tasks behind one folder are sorted by: as keys are, with a `/` behind a folder's name."""
+    is_file = task.sort == "file" if task.sort is not None else not (task.place.has_nodes or task.place.leads_on)
+    return task.path if is_file else f"{task.path}/"
