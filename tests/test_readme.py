@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -26,6 +27,15 @@ def folder(tmp_path):
     (tmp_path / "broken.yaml").write_text(LAYOUTS[1])
     (tmp_path / "mine.yaml").write_text(LAYOUTS[2])
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory):
+    """The store that one of the README's programs makes."""
+    folder = tmp_path_factory.mktemp("runs")
+    (code,) = [code for code, _ in PROGRAMS if "Store.init(" in code]
+    assert run([sys.executable, "-c", code], folder).returncode == 0
+    return folder / "runs"
 
 
 def run(command, folder):
@@ -59,8 +69,10 @@ CONSOLES = [
 
 
 @pytest.mark.parametrize(("command", "shown"), CONSOLES, ids=[command for command, _ in CONSOLES])
-def test_commands_print_what_is_shown(folder, command, shown):
+def test_commands_print_what_is_shown(folder, runs, command, shown):
     """A command prints the lines below it."""
+    if " runs" in command:
+        shutil.copytree(runs, folder / "runs")
     assert run(["bash", "-c", command], folder).stdout == shown
 
 

@@ -177,6 +177,18 @@ class TestSeveralSlots:
         assert accepted(guide_of(layout, run="p-q"), "p-q-r/x", "q-p-r/x") == ["p-q-r/x"]
         assert accepted(guide_of(layout, name="r"), "p-q-r/x", "q-p-r/x", "p-r-q/x") == ["p-q-r/x", "q-p-r/x"]
 
+    def test_too_many_splits(self):
+        """A name with more splits than anybody would try is worth a look."""
+        layout = layout_of(
+            "files: {a: {path: '{{ run }}-{{ name }}-{{ any | quote }}-{{ step }}-{{ color }}/x'}}\n"
+            "allow: [{rule: ambiguous-template, kinds: [a], because: it is tested}]"
+        )
+        guide = guide_of(layout, run=lambda run: run.endswith("y"))
+        few, many = ("-".join(["x"] * count + ["1", "red"]) for count in (5, 160))
+        assert walked(guide, few) is None
+        assert walked(guide, few.replace("x-x-x", "x-y-x")) is not None
+        assert walked(guide, many) is not None
+
 
 class TestRepeated:
     """A field may stand several times in a path."""
@@ -401,6 +413,8 @@ class TestLevel:
         """A field that shares its segment, that is in a free way or that nothing can have, has none."""
         layout = files(a="{{ run }}-{{ step | pad(3) }}/x", b="p-{{ name }}/x", c="q/{{ where }}/x")
         assert guide_of(layout, "a").level("run") is None
+        assert guide_of(files(a="{{ run }}/x", b="{{ name }}/y")).level("run") is None
+        assert guide_of(files(a="{{ run }}/x", b="p/{{ run }}/y")).level("run") is None
         assert guide_of(layout, "b").level("name") == 0
         assert guide_of(layout, "c").level("where") is None
         assert guide_of(layout, "b", name=[]).level("name") is None

@@ -69,11 +69,17 @@ files:
 allow:
   - {rule: nested-kinds, kinds: [raw], because: "a volume may be called data"}
 """)
-PLAIN = Layout.parse(
-    "zarrange: 1\nfields: {run: {type: str}, step: {type: int, min: 0}, name: {type: str}}\n"
-    "containers: {box: {path: '{{ run }}/box.zarr'}}\n"
-    "arrays: {image: {container: box, path: 'images/{{ step | pad(4) }}/{{ name }}'}}"
-)
+PLAIN = Layout.parse("""\
+zarrange: 1
+fields: {run: {type: str}, step: {type: int, min: 0}, name: {type: str}}
+containers: {box: {path: "{{ run }}/box.zarr"}, old_box: {path: "{{ run }}/old.zarr"}}
+arrays:
+  image: {container: box, path: "images/{{ step | pad(4) }}/{{ name }}"}
+  old_image: {container: old_box, path: "{{ step }}/{{ name }}"}
+files:
+  log: {path: "{{ run }}/notes/{{ step }}"}
+""")
+"""Without arrays in arrays: what is passed by a joined name need not be looked at."""
 SORTS = {name: kind.sort for name, kind in LAYOUT.kinds.items()}
 
 
@@ -514,9 +520,10 @@ class TestArraysAreNotEntered:
             )
         assert (found, unreadable) == ([path], [])
 
+    @pytest.mark.parametrize("layout", [LAYOUT, PLAIN], ids=["nested", "plain"])
     @pytest.mark.parametrize("old", [True, False])
-    @pytest.mark.parametrize("place", ["r", "r/old.zarr", "r/old.zarr/7"])
-    def test_in_the_place_of_a_group(self, shared_folder, as_nobody, place, old):
+    @pytest.mark.parametrize("place", ["r/old.zarr", "r/old.zarr/7"])
+    def test_in_the_place_of_a_group(self, shared_folder, as_nobody, layout, place, old):
         """An array where a folder or a group should be is not entered either: its chunks are nothing."""
         write(shared_folder, place, old=old, chunks=())
         inner = shared_folder / place / ("0" if old else "c")
@@ -524,12 +531,23 @@ class TestArraysAreNotEntered:
         write(inner, "a" if place == "r/old.zarr" else "0/a", old=True)
         inner.chmod(0)
         with as_nobody():
-            assert reported(search(shared_folder, "old_image")) == ([], [])
+            assert reported(search(shared_folder, "old_image", layout=layout)) == ([], [])
 
-    def test_chunks_are_no_files(self, tmp_path):
+    @pytest.mark.parametrize("layout", [LAYOUT, PLAIN], ids=["nested", "plain"])
+    def test_chunks_are_no_files(self, tmp_path, layout):
         """The chunks of an array that stands in the place of a folder are no files of the layout."""
         write(tmp_path, "r/notes", old=True)
-        assert paths(search(tmp_path, "log")) == []
+        write(tmp_path, "s/notes/0", "file")
+        assert paths(search(tmp_path, "log", layout=layout)) == ["s/notes/0"]
+
+    def test_a_group_with_chunk_like_names(self, tmp_path):
+        """In a group, what is called as chunks are is what the layout says."""
+        write(tmp_path, "r/old.zarr", "group", old=True)
+        write(tmp_path, "r/old.zarr/0/c", old=True)
+        write(tmp_path, "r/old.zarr/1", "group", old=True)
+        write(tmp_path, "r/old.zarr/1/0", old=True)
+        for layout in (LAYOUT, PLAIN):
+            assert paths(search(tmp_path, "old_image", layout=layout)) == ["r/old.zarr/0/c", "r/old.zarr/1/0"]
 
     def test_an_array_inside(self, tmp_path):
         """An array inside of an array is not found, whatever is bound."""
@@ -801,9 +819,11 @@ class TestUnreadable:
         (root / "m/other").symlink_to("nowhere")
         (root / "m/box.zarr/images/1").symlink_to("nowhere")
         (root / "m/notes/x.txt").symlink_to("nowhere")
+        write(root, "m/box.zarr/raw", "group")
+        (root / "m/box.zarr/raw/.zattrs").symlink_to("nowhere")
         (root / "m/box.zarr/images/0001/a/c").rename(root / "elsewhere")
         (root / "m/box.zarr/images/0001/a/c").symlink_to(root / "elsewhere")
-        assert reported(search(root, ["image", "note"])) == (
+        assert reported(search(root, ["image", "note", "raw"])) == (
             [path for path in self.expected() if path.count("/") > 1],
             [],
         )

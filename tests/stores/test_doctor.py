@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import pathlib
@@ -12,7 +13,6 @@ import warnings
 
 import pytest
 import zarr
-from zarr.storage._local import _put
 
 from zarrange import Layout, Store
 from zarrange.diagnostics import Severity
@@ -392,9 +392,9 @@ class TestLeftovers:
 
         monkeypatch.setattr(pathlib.Path, "replace", die)
         for node in ("r/box.zarr/inputs/a", "r/box.zarr/inputs", "r"):
-            written = zarr.core.buffer.default_buffer_prototype().buffer.from_bytes(b"0")
+            content = zarr.core.buffer.default_buffer_prototype().buffer.from_bytes(b"0")
             with pytest.raises(KilledError):
-                _put(pathlib.Path(store.root, node, key), written)
+                asyncio.run(zarr.storage.LocalStore(os.path.join(store.root, node)).set(key, content))
         monkeypatch.undo()
         found = findings(store)
         left = [path for rule, path, message in found if (rule, message) == ("leftover-file", self.MESSAGE)]

@@ -159,6 +159,8 @@ QUESTIONS = [
     ("part", {}),
     ("box", {}),
     ("box", {"run": "run1"}),
+    (["box", "image"], {"run": "run0"}),
+    (["box", "image"], {"run": "run1"}),
     ("note", {}),
     ("note", {"run": "run0", "name": ["a", "a-b", "b"]}),
     ("log", {}),

@@ -50,6 +50,7 @@ class TestItems:
         (root / "folder/inner").mkdir(parents=True)
         (root / "file").write_text("x")
         (root / "link").symlink_to("folder")
+        (root / "link2").symlink_to("file")
         (root / "dangling").symlink_to("nowhere")
         os.mkfifo(root / "pipe")
         monkeypatch.chdir(root)
@@ -57,8 +58,8 @@ class TestItems:
         with socket.socket(socket.AF_UNIX) as server:
             server.bind("socket")
             assert sorted(backend.items("", requests)) == [
-                *(("dangling", "symlink"), ("file", "file"), ("folder", "folder"), ("link", "symlink")),
-                *(("pipe", "other"), ("socket", "other")),
+                *(("dangling", "symlink"), ("file", "file"), ("folder", "folder")),
+                *(("link", "symlink"), ("link2", "symlink"), ("pipe", "other"), ("socket", "other")),
             ]
         assert backend.items("folder", requests) == [("inner", "folder")]
         assert (requests.lists, requests.total) == (2, 2)

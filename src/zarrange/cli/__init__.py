@@ -11,7 +11,7 @@ import io
 import sys
 
 from zarrange.cli import layouts, stores
-from zarrange.cli.options import CLEAN, help_formatter
+from zarrange.cli.options import CLEAN, help_formatter, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,8 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         if isinstance(stream, io.TextIOWrapper):
             # What a terminal cannot show is shown as an escape; names of files need not even be text.
             stream.reconfigure(errors="backslashreplace")
-    parser = _parser()
-    options = parser.parse_args(arguments)
+    options = parse(_parser(), arguments)
     try:
         status = options.run(options)
         sys.stdout.flush()

@@ -15,6 +15,7 @@ from zarrange.cli.options import (
     load_layout,
     print_findings,
     usage,
+    words,
 )
 
 TYPE_CHECKING = False
@@ -40,7 +41,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     render = command(commands, "render", _render, "print the path of an artifact")
     render.add_argument("layout", metavar="LAYOUT")
     render.add_argument("kind", metavar="KIND", help="a kind of the layout, such as validation_prediction")
-    render.add_argument("values", nargs="*", metavar="FIELD=VALUE", help="such as run=r1 iteration=1000")
+    words(render, "values", metavar="FIELD=VALUE", help="such as run=r1 iteration=1000")
     formats(render, text="for people", json="stable")
 
     match = command(commands, "match", _match, "print what paths mean")
@@ -49,7 +50,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     formats(match, text="for people", json="stable")
 
     explain = command(commands, "explain", _explain, "explain rules: what they find, why, and what to write instead")
-    explain.add_argument("rules", nargs="*", metavar="RULE", help="a rule, such as unknown-field")
+    words(explain, "rules", metavar="RULE", help="a rule, such as unknown-field")
     explain.add_argument("--all", action="store_true", help="explain every rule")
     formats(explain, text="Markdown", json="stable")
 
@@ -62,7 +63,7 @@ def _check(options: argparse.Namespace) -> int:
         return usage("a store has one layout: give a single FILE with --store")
     try:
         found = [one for file in files for one in _findings(file, options.store)]
-    except NotADirectoryError as error:
+    except (NotADirectoryError, ValueError, ModuleNotFoundError) as error:
         return usage(str(error))
     found = _once(found, _in_real_file)
     print_findings(found, options, len(files))
@@ -74,13 +75,15 @@ def _findings(file: str, store: str | None) -> Sequence[Diagnostic]:
     from zarrange.errors import LayoutError
     from zarrange.language.layout import Layout
     from zarrange.stores.doctor import LAYOUT_RULES, examine
-    from zarrange.stores.local import LocalBackend
+    from zarrange.stores.store import open_backend
 
     try:
         layout = Layout.load(file)
     except LayoutError as error:
         return error.diagnostics
-    return (*layout.check(), *(examine(LocalBackend(store), layout, LAYOUT_RULES) if store is not None else ()))
+    if store is None:
+        return layout.check()
+    return (*layout.check(), *examine(open_backend(store), layout, LAYOUT_RULES, root=store))
 
 
 def _once(items: Iterable[Any], identity: Callable[[Any], object]) -> list[Any]:

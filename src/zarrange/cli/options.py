@@ -25,8 +25,11 @@ __all__ = [
     "help_formatter",
     "in_color",
     "load_layout",
+    "parse",
     "print_findings",
+    "reason",
     "usage",
+    "words",
 ]
 
 CLEAN, FINDINGS, USAGE = 0, 1, 2
@@ -51,6 +54,23 @@ def command(
     )
     command.set_defaults(run=run)
     return command
+
+
+def words(command: argparse.ArgumentParser, name: str, *, metavar: str, help: str) -> None:  # noqa: A002 - argparse's
+    """Let a command take any number of words, also behind its options."""
+    command.add_argument(name, nargs="*", default=[], metavar=metavar, help=help)
+    command.set_defaults(words=name)
+
+
+def parse(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Return the command line as options, or leave with what is wrong with it."""
+    options, more = parser.parse_known_args(arguments)
+    # argparse takes the words up to the next option only; it means `find ROOT --format csv KIND` to be wrong.
+    if more and ("words" not in options or any(word.startswith("-") for word in more)):
+        parser.error(f"unrecognized arguments: {' '.join(more)}")
+    if more:
+        setattr(options, options.words, [*getattr(options, options.words), *more])
+    return options
 
 
 def formats(command: argparse.ArgumentParser, **meanings: str) -> None:
@@ -118,6 +138,13 @@ def assignments(written: Sequence[str]) -> dict[str, str]:
             sys.exit(usage(f"the field `{name}` is given twice"))
         values[name] = value
     return values
+
+
+def reason(error: Exception) -> str:
+    """Return what an error says; of the system's, without the number."""
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"{os.fsdecode(error.filename)!r}: {error.strerror[0].lower()}{error.strerror[1:]}"
+    return str(error)
 
 
 def usage(message: str) -> int:

@@ -5,12 +5,24 @@ from __future__ import annotations
 import os
 import sys
 
-from zarrange.cli.options import CLEAN, FINDINGS, command, formats, in_color, load_layout, print_findings, usage
+from zarrange.cli.options import (
+    CLEAN,
+    FINDINGS,
+    command,
+    formats,
+    in_color,
+    load_layout,
+    print_findings,
+    reason,
+    usage,
+    words,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
+    from typing import IO
 
     from zarrange.stores.catalog import Entry, Search
     from zarrange.stores.store import Store
@@ -23,16 +35,14 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     find = command(commands, "find", _find, "list what exists, by kind and values")
     _root(find)
     about = "a kind, such as validation_output; or a filter, such as run=r1 or iteration=1000..5000 (both ends are in)"
-    find.add_argument(
-        "asked", nargs="*", metavar="KIND|FIELD=VALUE", help=f"{about}; a field given twice: either value"
-    )
+    words(find, "asked", metavar="KIND|FIELD=VALUE", help=f"{about}; a field given twice: either value")
     find.add_argument("--explain", action="store_true", help="print how the search goes, and do not search")
     find.add_argument("--output", metavar="FILE", help="write to a new file instead of the screen")
     formats(find, text="for people", json="stable", csv="a table", parquet="a table; needs zarrange[table]")
 
     tree = command(commands, "tree", _tree, "show what a store has, by run and kind")
     _root(tree)
-    tree.add_argument("asked", nargs="*", metavar="KIND|FIELD=VALUE", help="show only these, as `find` takes them")
+    words(tree, "asked", metavar="KIND|FIELD=VALUE", help="show only these, as `find` takes them")
     tree.add_argument("--sizes", action="store_true", help="measure the bytes stored, which looks at every chunk")
     tree.add_argument("--all", action="store_true", help="show every run, however many there are")
     formats(tree, text="for people", json="stable")
@@ -53,6 +63,7 @@ def _root(command: argparse.ArgumentParser) -> None:
 
 
 def _find(options: argparse.Namespace) -> int:
+    from zarrange.errors import StoreError
     from zarrange.report import listing
 
     search = _search(_store(options), options)
@@ -64,32 +75,38 @@ def _find(options: argparse.Namespace) -> int:
         return usage("Parquet is not for a screen: give --output FILE, or send it into a file or a pipe")
     try:
         _write(search, options)
-    except FileExistsError:
-        return usage(f"{options.output!r} exists already; nothing was written over it")
+    except BrokenPipeError:
+        raise
+    except (StoreError, OSError, ModuleNotFoundError) as error:
+        return usage(reason(error))
     for line in listing.unreadable_as_text(search.unreadable, color=in_color(options, sys.stderr)):
         sys.stderr.write(line)
     return FINDINGS if search.unreadable else CLEAN
 
 
 def _write(search: Search, options: argparse.Namespace) -> None:
-    """Write what is found, as it comes. Raises `FileExistsError`."""
+    """Write what is found, as it comes: to the screen, or into a new file, of which nothing is left if that fails."""
     if options.output is None:
         if options.format == "parquet":
-            from zarrange.report.listing import write_listing_as_parquet
-
-            write_listing_as_parquet(_entries(search), search.kinds, search.layout, sys.stdout.buffer)
-            return
-        for text in _texts(search, options):
-            sys.stdout.write(text)
+            _write_parquet(search, sys.stdout.buffer)
+        else:
+            sys.stdout.writelines(_texts(search, options))
         return
-    if options.format == "parquet":
-        from zarrange.report.listing import write_listing_as_parquet
+    with open(options.output, "xb") as file:
+        try:
+            if options.format == "parquet":
+                _write_parquet(search, file)
+            else:
+                file.writelines(text.encode(errors="backslashreplace") for text in _texts(search, options))
+        except BaseException:
+            os.unlink(options.output)
+            raise
 
-        with open(options.output, "xb") as file:
-            write_listing_as_parquet(_entries(search), search.kinds, search.layout, file)
-        return
-    with open(options.output, "x", encoding="utf-8", errors="backslashreplace", newline="") as text_file:
-        text_file.writelines(_texts(search, options))
+
+def _write_parquet(search: Search, stream: IO[bytes]) -> None:
+    from zarrange.report.listing import write_listing_as_parquet
+
+    write_listing_as_parquet(_entries(search), search.kinds, search.layout, stream)
 
 
 def _texts(search: Search, options: argparse.Namespace) -> Iterator[str]:
@@ -110,12 +127,15 @@ def _entries(search: Search) -> Iterator[Entry]:
 
 
 def _tree(options: argparse.Namespace) -> int:
+    from attrs import evolve
+
     from zarrange.report.tree import overview_as_json, overview_as_text
     from zarrange.stores.overview import MAX_GROUPS
 
     store = _store(options)
     search = _search(store, options)
     overview = store.overview_of(search, sizes=options.sizes, most=None if options.all else MAX_GROUPS)
+    overview = evolve(overview, root=options.root)
     if options.format == "json":
         print(overview_as_json(overview))
     else:
@@ -125,7 +145,11 @@ def _tree(options: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    found = _store(options).examine()
+    store = _store(options)
+    try:
+        found = store.examine(root=options.root)
+    except NotADirectoryError as error:
+        return usage(str(error))
     print_findings(found, options, 1, "store")
     return FINDINGS if found else CLEAN
 
@@ -139,7 +163,7 @@ def _init(options: argparse.Namespace) -> int:
     try:
         store = Store.init(options.root, layout)
     except (StoreError, OSError, ValueError, ModuleNotFoundError) as error:
-        return usage(str(error))
+        return usage(reason(error))
     print(f"{printable(store.root)} has the layout `{printable(layout.name)}`")
     return CLEAN
 
@@ -159,7 +183,7 @@ def _store(options: argparse.Namespace) -> Store:
     try:
         return Store(options.root, layout)
     except (StoreError, ValueError, ModuleNotFoundError) as error:
-        sys.exit(usage(str(error)))
+        sys.exit(usage(reason(error)))
 
 
 def _search(store: Store, options: argparse.Namespace) -> Search:
@@ -171,6 +195,8 @@ def _search(store: Store, options: argparse.Namespace) -> Search:
     texts: dict[str, list[str]] = {}
     for word in options.asked:
         name, equals, value = word.partition("=")
+        if equals and not name:
+            sys.exit(usage(f"{word!r} is not FIELD=VALUE, as in run=r1"))
         if equals:
             texts.setdefault(name, []).append(value)
     try:

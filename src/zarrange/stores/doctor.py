@@ -62,17 +62,19 @@ MAX_TOLD = 5
 """How many nodes of a stale copy are told of each sort."""
 
 
-def examine(backend: Backend, layout: Layout, rules: Collection[str] | None = None) -> tuple[Diagnostic, ...]:
+def examine(
+    backend: Backend, layout: Layout, rules: Collection[str] | None = None, *, root: str | None = None
+) -> tuple[Diagnostic, ...]:
     """Return what is wrong with a store, ordered by path: by all `STORE_RULES`, or by some.
 
-    Raises `NotADirectoryError` for a root that is no folder, or does not exist: a typing error is not an empty store.
+    `root` is how the findings' paths begin, where that is to be another way to write the backend's root. Raises `NotADirectoryError` for a root that is no folder, or does not exist: a typing error is not an empty store.
     """
     chosen = frozenset(STORE_RULES if rules is None else rules)
     if unknown := chosen - STORE_RULES.keys():
         raise ValueError(f"there is no rule {min(unknown)!r} of stores")
     if not _is_there(backend):
         raise NotADirectoryError(f"{backend.root!r} is no folder, so there is no store to check")
-    examination = _Examination(backend, layout, chosen)
+    examination = _Examination(backend, layout, chosen, backend.root if root is None else root)
     for thing in survey(backend, layout, examination.note):
         examination.take(thing)
     return tuple(sorted(examination.findings(), key=lambda one: (one.span, one.rule, one.message)))
@@ -96,8 +98,9 @@ def _is_url(root: str) -> bool:
 class _Examination:
     """What a survey comes to, held against the rules. `note` is called by several threads, which only add things."""
 
-    def __init__(self, backend: Backend, layout: Layout, rules: Collection[str]) -> None:
+    def __init__(self, backend: Backend, layout: Layout, rules: Collection[str], root: str) -> None:
         self._backend = backend
+        self._root = root
         self._layout = layout
         self._rules = rules
         self._requests = Requests()
@@ -144,8 +147,7 @@ class _Examination:
                 self._tell("colliding-names", _join(folder.path, name), message, info)
 
     def _at(self, path: str) -> str:
-        root = self._backend.root
-        return f"{root.rstrip('/')}/{path}" if path else root
+        return f"{self._root.rstrip('/')}/{path}" if path else self._root
 
     def _tell(self, rule: str, path: str, *what: object) -> None:
         if rule in self._rules:

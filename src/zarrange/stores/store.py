@@ -354,11 +354,14 @@ class Store:
         """Return the tree, for a notebook; of a store with very many artifacts only the first ones."""
         return overview(_cut(self.find().results()), self.layout, root=self.root)._repr_html_()
 
-    def examine(self) -> tuple[Diagnostic, ...]:
-        """Return what is wrong with the store, as `zarrange doctor` lists it. Nothing is changed."""
+    def examine(self, *, root: str | None = None) -> tuple[Diagnostic, ...]:
+        """Return what is wrong with the store, as `zarrange doctor` lists it. Nothing is changed.
+
+        The paths of the findings begin with `root`, if it is given, in the stead of the store's own.
+        """
         from zarrange.stores.doctor import examine
 
-        return tuple(examine(self._backend, self.layout))
+        return examine(self._backend, self.layout, root=root)
 
     # --- identifiers and paths ---------------------------------------------------------------------------------------
 
@@ -487,9 +490,11 @@ def _ordered_field(kind: Kind, by: str | None, wanted: Mapping[str, Wanted]) -> 
         return by
     bound = {name for name, one in wanted.items() if one.values is not None and len(one.values) == 1}
     names = [name for name, one in kind.fields.items() if one.type in ORDERED and name not in bound]
-    if len(names) != 1:
-        known = f"its fields {', '.join(f'`{name}`' for name in names)} are" if names else "none of its fields is"
-        raise ValueError(f"by which field is the latest `{kind.name}` meant? {known} ordered; say one as `by`")
+    if not names:
+        raise ValueError(f"`{kind.name}` has no field of numbers or days left open, by which one could be the latest")
+    if len(names) > 1:
+        known = ", ".join(f"`{name}`" for name in names)
+        raise ValueError(f"by which field is the latest `{kind.name}` meant? say `by`; it has {known}")
     return names[0]
 
 

@@ -128,7 +128,7 @@ class _Walk:
         if name in _IMPROPER:
             return Unreadable(f"{folder}/{name}", "its key has an empty segment, or one of dots, as no path has"), False
         path = _join(folder, name)
-        if not is_text(name):
+        if not _is_text(name):
             return Unreadable(path, "its name is not UTF-8"), False
         if sort == "symlink":
             return Unreadable(path, self._backend.symlink(path)), False
@@ -164,7 +164,7 @@ _IMPROPER = frozenset({"", ".", ".."})
 """Names between the slashes of a key that a folder on disk cannot have. Whoever entered them would go in circles."""
 
 
-def is_text(name: str) -> bool:
+def _is_text(name: str) -> bool:
     """Whether a name is UTF-8; one on disk need not be."""
     try:
         name.encode()
@@ -175,7 +175,6 @@ def is_text(name: str) -> bool:
 
 _NODES = {"array": "an array", "group": "a group", "folder": "a folder", "file": "a file"}
 _SORTS = {"array": "an array", "group": "a group", "container": "a container", "file": "a file"}
-"""Which sorts of kinds may have what is found; a container need not have metadata."""
 
 
 def _tasks(path: str, items: Sequence[Item]) -> Iterator[_Task]:
@@ -197,7 +196,7 @@ def _is_known(path: str, item: Item) -> bool:
 
 def _is_entered(item: Item) -> bool:
     name, sort = item
-    return sort == "folder" and name not in METADATA and name not in _IMPROPER and is_text(name)
+    return sort == "folder" and name not in METADATA and name not in _IMPROPER and _is_text(name)
 
 
 def _sorted_by(item: Item) -> str:
