@@ -53,13 +53,13 @@ class SimulatedBackend:
 
     def items(self, path: str, requests: Requests) -> list[Item]:
         """Return what is in a folder."""
-        requests.lists += 1
+        requests.add(lists=1)
         self._wait()
         return self._items(path)
 
     def look(self, path: str, requests: Requests) -> Found:
         """Return what a folder is."""
-        requests.looks += 1
+        requests.add(looks=1)
         self._wait()
         steps = path.split("/")
         if not path or len(steps) == 1 or not self._exists(steps):
@@ -74,7 +74,7 @@ class SimulatedBackend:
         """Yield the keys below a folder, a page at a time."""
         keys = self._keys(path)
         while True:
-            requests.lists += 1
+            requests.add(lists=1)
             self._wait()
             found = list(islice(keys, self.page))
             if found:

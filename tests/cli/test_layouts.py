@@ -281,7 +281,7 @@ class TestCheckStore:
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            (("good.yaml", "--store", "runz"), "'runz' is no folder, so there is no store to check"),
+            (("good.yaml", "--store", "runz"), "'runz' is no folder, so there is no store"),
             (("good.yaml", "hive", "--store", "."), "a store has one layout: give a single FILE with --store"),
         ],
     )
@@ -541,6 +541,24 @@ class TestTheProgram:
         done = zarrange(*arguments)
         assert (done.returncode, done.stdout) == (2, "")
         assert "usage: zarrange" in done.stderr
+
+    @pytest.mark.parametrize(
+        ("arguments", "printed"),
+        [
+            (["check", "good.yaml", "--format", "text", "training"], "2 files checked, no findings\n"),
+            (["render", "good.yaml", "grid", "run=a", "--format", "text", "iteration=7"], "a.zarr/0007\n"),
+            (["render", "good.yaml", "grid", "--format", "text", "run=a", "iteration=7"], "a.zarr/0007\n"),
+            (["render", "--color", "never", "good.yaml", "box", "run=a"], "a.zarr\n"),
+            (
+                ["match", "good.yaml", "a.zarr", "--format", "text", "b.zarr"],
+                'a.zarr: box(run="a")\nb.zarr: box(run="b")\n',
+            ),
+        ],
+    )
+    def test_options_stand_anywhere(self, zarrange, arguments, printed):
+        """Options may stand before, between and behind what a command takes any number of."""
+        done = zarrange(*arguments)
+        assert (done.returncode, done.stdout, done.stderr) == (0, printed, "")
 
     def test_the_version_is_that_of_the_package(self, zarrange):
         """`--version` prints the version that the package has."""

@@ -516,12 +516,73 @@ class TestPlaces:
                     Store(shared_folder / "root", layout)
                 assert str(shared_folder / "root") in str(caught.value)
 
+    def test_root_may_not_be_entered(self, shared_folder, as_nobody):
+        """A root that may not be entered is told as such, by its name."""
+        (shared_folder / "root").mkdir(mode=0)
+        with as_nobody():
+            for use in (Store, Store.init):
+                with pytest.raises(AccessDeniedError, match="cannot be read: permission denied") as caught:
+                    use(shared_folder / "root", SMALL)
+                assert str(shared_folder / "root") in str(caught.value)
+
     def test_below_an_array(self, root):
         """A root in which the record's place is an array is refused."""
         (root / ".zarrange").mkdir()
         (root / ".zarrange/zarr.json").write_text('{"zarr_format": 3, "node_type": "array"}')
         with pytest.raises(NotInStoreError, match="is an array"):
             Store.init(root, SMALL)
+
+
+OWN_PLACE = """\
+zarrange: 1
+fields: {p: {type: path, charset: unicode}, n: {type: str, charset: unicode}}
+containers: {box: {path: "{{ n }}"}}
+groups: {part: {container: box, path: layout}}
+arrays: {grid: {container: box, path: stage}}
+files: {record: {path: .zarrange/store.json}, any: {path: "{{ p }}/x.txt"}}
+"""
+
+
+class TestOwnPlace:
+    """What a store keeps for itself is no place of an artifact, whatever the layout says."""
+
+    @pytest.mark.parametrize(
+        "key",
+        [
+            Key("record", {}),
+            Key("any", {"p": ".zarrange"}),
+            Key("any", {"p": ".zarrange/layout"}),
+            Key("box", {"n": ".zarrange"}),
+            Key("part", {"n": ".zarrange"}),
+            Key("grid", {"n": ".zarrange"}),
+        ],
+    )
+    def test_refused(self, root, snapshot, key):
+        """Nothing is created, opened, looked for or removed there, nor found."""
+        store = Store.init(root, Layout.parse(OWN_PLACE))
+        before = snapshot(root)
+        for use in (
+            store.create,
+            store.open,
+            store.exists,
+            store.remove,
+            lambda one: store.remove(one, recursive=True),
+        ):
+            with pytest.raises(NotInStoreError, match="is where a store keeps what it needs itself"):
+                use(key)
+            assert snapshot(root) == before
+        assert list(store.find()) == []
+
+    def test_only_at_the_root(self, root):
+        """Further down, the name is one like any other, and so are longer ones."""
+        store = Store.init(root, Layout.parse(OWN_PLACE))
+        for path in ("a/.zarrange", ".zarrange2", ".zarrange2/layout"):
+            store.create(Key("any", {"p": path})).close()
+        assert [entry.path for entry in store.find("any")] == [
+            ".zarrange2/layout/x.txt",
+            ".zarrange2/x.txt",
+            "a/.zarrange/x.txt",
+        ]
 
 
 # --- several at once -------------------------------------------------------------------------------------------------

@@ -746,6 +746,38 @@ class TestExamine:
             Store(root / "absent", LAYOUT).examine()
 
 
+@pytest.fixture(scope="module")
+def objects(model):
+    """What is in the model, as objects."""
+    store = Store("memory://search", LAYOUT)
+    for path in sorted(Path(model.root).rglob("*")):
+        if path.is_file():
+            store._backend.write(os.path.relpath(path, model.root), path.read_bytes())
+    return store
+
+
+class TestObjectStore:
+    """Questions have the same answers in an object store as on disk."""
+
+    def test_find(self, model, objects):
+        """What is found is the same, in the same order."""
+        found = [(entry.path, entry.keys, entry.node, entry.metadata) for entry in objects.find()]
+        assert found == [(entry.path, entry.keys, entry.node, entry.metadata) for entry in model.find()]
+        assert objects.size(["padded", "plain"]) == model.size(["padded", "plain"])
+
+    @pytest.mark.parametrize("filters", [{}, {"run": "r2"}, {"run": ["r1", "r3"]}, {"run": lambda run: run > "r1"}])
+    def test_latest_and_values(self, model, objects, filters):
+        """So are the latest ones, and the values."""
+        for kind in LAYOUT.kinds:
+            for name in LAYOUT.kind(kind).fields:
+                assert objects.values(name, kind, **filters) == model.values(name, kind, **filters)
+                if LAYOUT.fields[name].type in {"str", "bool"}:
+                    continue
+                latest = objects.latest(kind, by=name, **filters)
+                wanted = model.latest(kind, by=name, **filters)
+                assert (latest and latest.path) == (wanted and wanted.path)
+
+
 class TestPickle:
     """A store goes to other processes."""
 

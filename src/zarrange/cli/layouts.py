@@ -9,6 +9,7 @@ from zarrange.cli.options import (
     CLEAN,
     FINDINGS,
     assignments,
+    check_root,
     command,
     formats,
     in_color,
@@ -34,7 +35,7 @@ __all__ = ["add_commands"]
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the commands."""
     check = command(commands, "check", _check, "check layout files, and the examples in them")
-    check.add_argument("files", nargs="+", metavar="FILE", help="a layout file, or the name of a shipped layout")
+    words(check, "files", metavar="FILE", help="a layout file, or the name of a shipped layout", is_needed=True)
     check.add_argument("--store", metavar="ROOT", help="hold what is in this folder against the layout as well")
     formats(check, text="for people", json="stable", github="annotations of a workflow", sarif="SARIF 2.1.0")
 
@@ -46,7 +47,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
     match = command(commands, "match", _match, "print what paths mean")
     match.add_argument("layout", metavar="LAYOUT")
-    match.add_argument("paths", nargs="+", metavar="PATH", help="a path relative to the store's root")
+    words(match, "paths", metavar="PATH", help="a path relative to the store's root", is_needed=True)
     formats(match, text="for people", json="stable")
 
     explain = command(commands, "explain", _explain, "explain rules: what they find, why, and what to write instead")
@@ -61,6 +62,8 @@ def _check(options: argparse.Namespace) -> int:
     files = _once(options.files, _file_of)
     if options.store is not None and len(files) > 1:
         return usage("a store has one layout: give a single FILE with --store")
+    if options.store is not None:
+        check_root(options.store)
     try:
         found = [one for file in files for one in _findings(file, options.store)]
     except (NotADirectoryError, ValueError, ModuleNotFoundError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import stat
 import sys
 
 TYPE_CHECKING = False
@@ -20,6 +21,7 @@ __all__ = [
     "FINDINGS",
     "USAGE",
     "assignments",
+    "check_root",
     "command",
     "formats",
     "help_formatter",
@@ -56,9 +58,17 @@ def command(
     return command
 
 
-def words(command: argparse.ArgumentParser, name: str, *, metavar: str, help: str) -> None:  # noqa: A002 - argparse's
-    """Let a command take any number of words, also behind its options."""
-    command.add_argument(name, nargs="*", default=[], metavar=metavar, help=help)
+def words(
+    command: argparse.ArgumentParser,
+    name: str,
+    *,
+    metavar: str,
+    help: str,  # noqa: A002 - argparse's
+    is_needed: bool = False,
+) -> None:
+    """Let a command take words, also behind its options: any number of them, or at least one."""
+    nargs = "+" if is_needed else "*"
+    command.add_argument(name, nargs=nargs, default=[], metavar=metavar, help=help)
     command.set_defaults(words=name)
 
 
@@ -138,6 +148,21 @@ def assignments(written: Sequence[str]) -> dict[str, str]:
             sys.exit(usage(f"the field `{name}` is given twice"))
         values[name] = value
     return values
+
+
+def check_root(root: str) -> None:
+    """Leave where a root is no folder: a typing error is not an empty store."""
+    if "://" in root:
+        return
+    is_folder = False
+    try:
+        is_folder = stat.S_ISDIR(os.stat(os.path.expanduser(root)).st_mode)
+    except PermissionError as error:
+        sys.exit(usage(reason(error)))
+    except OSError:
+        pass
+    if not is_folder:
+        sys.exit(usage(f"{root!r} is no folder, so there is no store"))
 
 
 def reason(error: Exception) -> str:

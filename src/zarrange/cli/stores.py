@@ -8,6 +8,7 @@ import sys
 from zarrange.cli.options import (
     CLEAN,
     FINDINGS,
+    check_root,
     command,
     formats,
     in_color,
@@ -77,6 +78,8 @@ def _find(options: argparse.Namespace) -> int:
         _write(search, options)
     except BrokenPipeError:
         raise
+    except FileExistsError:
+        return usage(f"{options.output!r} exists already; nothing was written over it")
     except (StoreError, OSError, ModuleNotFoundError) as error:
         return usage(reason(error))
     for line in listing.unreadable_as_text(search.unreadable, color=in_color(options, sys.stderr)):
@@ -177,9 +180,7 @@ def _store(options: argparse.Namespace) -> Store:
     from zarrange.stores.store import Store
 
     layout = None if options.layout is None else load_layout(options.layout, options)
-    if "://" not in options.root and not os.path.isdir(os.path.expanduser(options.root)):
-        # A typing error is not an empty store.
-        sys.exit(usage(f"{options.root!r} is no folder, so there is no store"))
+    check_root(options.root)
     try:
         return Store(options.root, layout)
     except (StoreError, ValueError, ModuleNotFoundError) as error:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Guide", "Place", "Step", "Way"]
 
+MAX_REMEMBERED = 4_096
+"""How many names a place remembers: those of datasets and parameters are the same in many folders."""
 MAX_NAMES = 10_000
 """Beyond so many names that values of several fields make together, a folder is listed."""
 
@@ -81,9 +83,9 @@ class Place:
 
     def __init__(self, guide: Guide, standing: frozenset[tuple[Way, int]]) -> None:
         self._guide = guide
+        self._standing = standing
         self.is_free = any(way.is_free and at == len(way.steps) for way, at in standing)
         self.ends: frozenset[Sort] = frozenset(way.sort for way, at in standing if at == len(way.steps))
-        self.kinds = sorted({way.kind for way, _ in standing})
         by_form: dict[Hashable, tuple[Step, set[tuple[Way, int]]]] = {}
         self._steps = {way.steps[at] for way, at in standing if at < len(way.steps)}
         self._stays: set[tuple[Way, int]] = set()
@@ -101,37 +103,39 @@ class Place:
             else:
                 for name in step.names:
                     self._named.setdefault(name, set()).update(behind)
+        self.names = tuple(self._named)
+        """The names that some way goes on by; more are there if `must_list`."""
         self.must_list = bool(self._open) or self.is_free
+        self.leads_on = self.must_list or bool(self._named)
+        """Whether anything below may be wanted."""
+        self.has_files = "file" in self.ends
+        """Whether a file may be wanted here."""
+        self.has_nodes = bool(self.ends - {"file"})
+        """Whether a container, a group or an array may be wanted here."""
         self._known: dict[str, Place | None] = {}
         self._by_open: dict[tuple[int, ...], Place | None] = {}
 
-    @cached_property
-    def names(self) -> tuple[str, ...]:
-        """The names that some way goes on by; more are there if `must_list`."""
-        return tuple(self._named)
-
     @property
-    def leads_on(self) -> bool:
-        """Whether anything below may be wanted."""
-        return self.must_list or bool(self._named)
-
-    @property
-    def has_files(self) -> bool:
-        """Whether a file may be wanted here."""
-        return "file" in self.ends
-
-    @property
-    def has_nodes(self) -> bool:
-        """Whether a container, a group or an array may be wanted here."""
-        return bool(self.ends - {"file"})
+    def kinds(self) -> list[str]:
+        """The kinds of which something may be here or below."""
+        return sorted({way.kind for way, _ in self._standing})
 
     def step(self, name: str) -> Place | None:
         """Return where a name leads to, or `None` if nothing wanted is there."""
-        if name in self._named:
-            if name not in self._known:
-                self._known[name] = self._behind(name, self._passed(name))
+        try:
             return self._known[name]
+        except KeyError:
+            found = self._step(name)
+        if self._guide.is_steady:
+            if len(self._known) >= MAX_REMEMBERED:
+                self._known.clear()
+            self._known[name] = found
+        return found
+
+    def _step(self, name: str) -> Place | None:
         passed = self._passed(name)
+        if name in self._named:
+            return self._behind(name, passed)
         if not passed and not self.is_free:
             return None
         if passed not in self._by_open:
@@ -166,6 +170,8 @@ class Guide:
         self._places: dict[frozenset[tuple[Way, int]], Place] = {}
         self._steps: dict[Hashable, Step] = {}
         self._wanted = selection.wanted
+        self.is_steady = not any(one.is_predicate for one in selection.wanted.values())
+        """Whether a name that was asked about once need not be asked about again: who knows what a predicate does."""
         self.ways = [
             way
             for name, kind in selection.kinds.items()

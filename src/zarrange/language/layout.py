@@ -146,6 +146,11 @@ class Layout:
         """Return the key of a kind's values, each in its plain form. Raises what `render` raises."""
         return self.kind(kind).key(values)
 
+    def compiled(self) -> Layout:
+        """Compile what reads paths, which is else done when the first one is read; return the layout."""
+        _ = self._assembly.matcher
+        return self
+
     def match(self, path: str | Identifier) -> Key | None:
         """Return the key whose path this is, or `None` where no kind has it.
 

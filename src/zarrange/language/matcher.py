@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import lru_cache
 from itertools import islice
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -73,7 +74,10 @@ class Matcher:
 
     def matches(self, path: str) -> tuple[Key, ...]:
         """Return every key whose path this is, in order."""
-        return tuple(sorted([*self._simple_readings(path), *lattice_readings(self._others, path)]))
+        found = self._simple_readings(path)
+        if self._others:
+            found += lattice_readings(self._others, path)
+        return tuple(sorted(found)) if len(found) > 1 else tuple(found)
 
     def readings_by_lattice(self, path: str) -> tuple[Key, ...]:
         """Return what `matches` does, without the functions that make it fast."""
@@ -260,6 +264,7 @@ class _Reader:
         return complete
 
 
+@lru_cache(1024)
 def segment_reader(segment: Segment) -> Callable[[str], Value | None]:
     """Return the function that reads the value of the one slot of a path segment, or `None`."""
     known, hand_in = _handing_in()

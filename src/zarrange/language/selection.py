@@ -43,6 +43,7 @@ class Wanted:
     admits: Callable[[Value | None], object]
     text: str
     values: tuple[Value | None, ...] | None = None
+    is_predicate: bool = False
 
 
 @frozen
@@ -105,7 +106,7 @@ def _read(one: Field, given: Any) -> Wanted:
     if isinstance(given, list | set | frozenset):
         return _any_of([None if value is None else one.accept(value) for value in given])
     if callable(given):
-        return Wanted(lambda value: value is not None and given(value), "where a predicate holds")
+        return Wanted(lambda value: value is not None and given(value), "where a predicate holds", is_predicate=True)
     return _any_of([None if given is None else one.accept(given)])
 
 

@@ -7,9 +7,10 @@ taken for absent. `local` and `remote` are the two backends.
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import IO, TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -46,6 +47,14 @@ class Requests:
     lists: int = 0
     looks: int = 0
     stats: int = 0
+    _lock: Lock = field(factory=Lock, init=False, repr=False, eq=False)
+
+    def add(self, *, lists: int = 0, looks: int = 0, stats: int = 0) -> None:
+        """Count requests, from any thread."""
+        with self._lock:
+            self.lists += lists
+            self.looks += looks
+            self.stats += stats
 
     @property
     def total(self) -> int:

@@ -22,6 +22,10 @@ from zarrange.stores.objects import Objects
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Iterable
 
+    Base = ObjectStore[Any]
+else:
+    Base = ObjectStore  # which is not generic in every version
+
 __all__ = ["Held", "RemoteStore"]
 
 PAUSE = 0.005
@@ -50,7 +54,7 @@ class Held:
             time.sleep(PAUSE)
 
 
-class RemoteStore(ObjectStore[Any]):
+class RemoteStore(Base):
     """zarr's store of what is below `path`."""
 
     def __init__(self, objects: Objects, path: str, *, read_only: bool = False, held: Held | None = None) -> None:

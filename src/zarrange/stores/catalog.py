@@ -43,7 +43,7 @@ class Search:
 
     def __init__(self, backend: Backend, layout: Layout, selection: Selection, latest: str | None = None) -> None:
         self._backend = backend
-        self.layout = layout
+        self.layout = layout.compiled()
         self._selection = selection
         self._latest = latest
         self._guide = Guide(selection)

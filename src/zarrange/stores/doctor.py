@@ -67,7 +67,8 @@ def examine(
 ) -> tuple[Diagnostic, ...]:
     """Return what is wrong with a store, ordered by path: by all `STORE_RULES`, or by some.
 
-    `root` is how the findings' paths begin, where that is to be another way to write the backend's root. Raises `NotADirectoryError` for a root that is no folder, or does not exist: a typing error is not an empty store.
+    `root` is how the findings' paths begin, where that is to be another way to write the backend's root. Raises
+    `NotADirectoryError` for a root that is no folder, or does not exist: a typing error is not an empty store.
     """
     chosen = frozenset(STORE_RULES if rules is None else rules)
     if unknown := chosen - STORE_RULES.keys():

@@ -100,23 +100,33 @@ class LocalBackend:
 
     def found(self, path: str) -> Found | None:
         """Return what is at a path. Raises `UnreadableError`."""
-        requests = Requests()
+        sort = self._sort(path)
+        if sort != "folder":
+            return None if sort is None else FILE
+        try:
+            return self.look(path, Requests())
+        except UnreadableError as error:
+            raise type(error)(f"{self._prefix + path!r}: {error}") from error
+
+    def _sort(self, path: str) -> ItemSort | None:
+        """Return what sort of thing a path is, looking at each segment. Raises `UnreadableError` for a symlink."""
         segments = path.split("/")
         for length in range(1, len(segments) + 1):
             way = "/".join(segments[:length])
-            sort = self.stat(way, requests, may_be_file=True)
+            try:
+                sort = self.stat(way, Requests(), may_be_file=True)
+            except UnreadableError as error:
+                raise type(error)(f"{self._prefix + way!r} {error}") from error
             if sort == "symlink":
                 raise UnreadableError(f"{self._prefix + way!r}: {self.symlink(way)}")
             if sort != "folder":
-                return FILE if sort is not None and length == len(segments) else None
-        try:
-            return self.look(path, requests)
-        except UnreadableError as error:
-            raise type(error)(f"{self._prefix + path!r}: {error}") from error
+                return sort if length == len(segments) else None
+        return "folder"
 
     def read(self, path: str) -> bytes:
         """Return the content of a small file. Raises `NotFoundError`, `UnreadableError`."""
         whole = self._prefix + path
+        self._sort(path)
         try:
             return read_file(os.path.dirname(whole), os.path.basename(whole))
         except FileNotFoundError:
@@ -132,8 +142,7 @@ class LocalBackend:
         """Return the bytes of all files at or below a path. Raises `UnreadableError`."""
         whole = self._prefix + path
         try:
-            status = os.lstat(whole)
-            return _size(whole) if stat.S_ISDIR(status.st_mode) else status.st_size
+            return _size(whole) if self._sort(path) == "folder" else os.lstat(whole).st_size
         except OSError as error:
             raise _unreadable(error, f"{error.filename!r} ") from error
 
@@ -142,6 +151,8 @@ class LocalBackend:
         whole = self._prefix + path
         if mode == "xb":
             os.makedirs(os.path.dirname(whole), exist_ok=True)
+        else:
+            self._sort(path)
         try:
             return open(whole, mode)
         except FileExistsError:

@@ -67,7 +67,7 @@ class Objects:
 
     def items(self, path: str, requests: Requests) -> list[Item]:
         """Return what is in a folder, one level."""
-        requests.lists += 1
+        requests.add(lists=1)
         if not _may_be(path):
             return []
         found = asked("read", self.client.list_with_delimiter, self.key(path) or None)
@@ -76,13 +76,13 @@ class Objects:
         files = (one["path"] for one in found["objects"])
         items += [(one.removeprefix(base), "file") for one in files if one.startswith(base)]
         more = max(0, len(items) - 1) // PAGE
-        requests.lists += more
+        requests.add(lists=more)
         return items
 
     def listed(self, path: str, requests: Requests | None = None, page: int = PAGE) -> Iterator[list[tuple[str, int]]]:
         """Yield the paths of what is below a folder, each with its size, at most a page at a time."""
         requests = requests or Requests()
-        requests.lists += 1
+        requests.add(lists=1)
         if not _may_be(path):
             return
         stream = asked("read", self.client.list, self.key(path) or None, chunk_size=page)
@@ -92,11 +92,11 @@ class Objects:
             found = [(one["path"], one["size"]) for one in batch if one["path"].startswith(inside)]
             yield [(key[len(self.base) :], size) for key, size in found if size or self._is_object(key, requests)]
             batch = asked("read", next, stream, None)
-            requests.lists += bool(batch)
+            requests.add(lists=bool(batch))
 
     def _is_object(self, key: str, requests: Requests) -> bool:
         """Whether an empty object has this key: one that shows a folder ends with a slash, which is not told."""
-        requests.stats += 1
+        requests.add(stats=1)
         return self._head(key) is not None
 
     def keys(self, path: str) -> Iterator[str]:

@@ -18,7 +18,15 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from zarrange.converter import from_json, to_json
-from zarrange.errors import AlreadyExistsError, DamagedError, LayoutError, NotFoundError, StoreError, StructureError
+from zarrange.errors import (
+    AlreadyExistsError,
+    DamagedError,
+    LayoutError,
+    NotFoundError,
+    StoreError,
+    StructureError,
+    UnreadableError,
+)
 from zarrange.language.layout import Layout
 from zarrange.stores.backend import WORKING_FOLDER, Requests
 
@@ -159,7 +167,10 @@ def _read(backend: Backend, path: str) -> bytes | None:
     """Return the content of a file of a record, `None` where there is none. Raises `StoreError`."""
     folder = posixpath.dirname(path)
     while folder:
-        sort = backend.stat(folder, Requests(), may_be_file=False)
+        try:
+            sort = backend.stat(folder, Requests(), may_be_file=False)
+        except UnreadableError as error:
+            raise type(error)(f"{folder} in {backend.root!r} {error}") from error
         if sort not in {"folder", None}:
             what = "a symlink" if sort == "symlink" else "not a folder"
             raise StoreError(f"{folder} in {backend.root!r} is {what}; a store keeps the record of its layout there")

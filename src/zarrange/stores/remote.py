@@ -74,7 +74,7 @@ class RemoteBackend:
         while at < len(NODE_METADATA):
             names = NODE_METADATA[at : max(at + 1, self._needed.get(depth, 1))]
             count = len(names)
-            requests.looks += count
+            requests.add(looks=count)
             for content in self._pool.map(ask, names) if count > 1 else map(ask, names):
                 at += 1
                 if content is not None:
@@ -87,7 +87,7 @@ class RemoteBackend:
         """Return `file` for an object, else `folder`, of which none is missing. Raises `UnreadableError`."""
         if not may_be_file:
             return "folder"
-        requests.stats += 1
+        requests.add(stats=1)
         return "folder" if self._objects.length(path) is None else "file"
 
     def pages(self, path: str, requests: Requests) -> Iterator[Sequence[str]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attrs import evolve, frozen
+from attrs import define, evolve
 
 from zarrange.errors import AmbiguousPathError, UnreadableError
 from zarrange.stores.backend import FILE, WORKING_FOLDER, Requests
@@ -35,7 +35,7 @@ WORTHWHILE = 2
 """A flat listing is worthwhile if a page of it shows what so many listings, level by level, would."""
 
 
-@frozen(eq=False)
+@define(eq=False)
 class Task:
     """A path to visit, at a place of the guide; `sort` is what it is, where a listing has told.
 
@@ -67,6 +67,12 @@ class Scan:
         self._latest = latest
         self._flat_behind: str | None = None
         self._arrays: dict[str, bool] = {}
+        self._kinds = layout.kinds
+        self._is_every_kind = selection.kinds.keys() == layout.kinds.keys()
+        self._fitting = {
+            sort: frozenset(name for name, kind in layout.kinds.items() if kind.sort in sorts)
+            for sort, sorts in FITTING.items()
+        }
         # Where arrays may lie in arrays, what is passed by a joined name is looked at too: an array is not entered.
         self._is_wary = any(one.rule == "nested-kinds" for one in layout.allow)
 
@@ -78,11 +84,7 @@ class Scan:
             yield result
 
     def _found(self) -> Iterator[Result]:
-        try:
-            tasks = self._first_tasks()
-        except UnreadableError as error:
-            yield Unreadable("", str(error))
-            return
+        tasks = self._first_tasks()
         if self._backend.in_flight > 1:
             yield from in_parallel(self._visit, tasks, self._backend.in_flight)
         else:
@@ -160,8 +162,8 @@ class Scan:
         is_group = is_group or not any(name in NODE_METADATA for name, _ in items)
         chosen: list[Task] = []
         for name, sort in items:
-            behind = place.step(name)
-            if behind is None or name in METADATA:
+            behind = None if name in METADATA else place.step(name)
+            if behind is None:
                 continue
             if not is_group and is_chunk_like(name):
                 # What looks like a chunk is one if this is an array, in a place that no array should have.
@@ -184,19 +186,20 @@ class Scan:
                 tasks = [*first, *(task for task in tasks if names[task] not in values)]
         return [task for task in tasks if task.path != WORKING_FOLDER]
 
-    def _entries(self, path: str, found: Found) -> Iterator[Result]:
+    def _entries(self, path: str, found: Found) -> list[Result]:
         """The artifact at a path, if it is one of those that are asked for."""
         try:
             readings = self._layout.matches(path)
         except AmbiguousPathError as error:
-            yield Unreadable(path, str(error))
-            return
-        fitting = FITTING[found.sort]
-        readings = tuple(key for key in readings if self._layout.kinds[key.kind].sort in fitting)
-        keys = tuple(key for key in readings if self._selection.admits(key))
-        if keys:
-            depths = tuple(self._layout.kinds[key.kind].depth(key.values) for key in keys)
-            yield Entry(path, keys, readings, found, self._backend.root, depths)
+            return [Unreadable(path, str(error))]
+        fitting = self._fitting[found.sort]
+        keys = readings = tuple([key for key in readings if key.kind in fitting])
+        if self._selection.wanted or not self._is_every_kind:
+            keys = tuple([key for key in keys if self._selection.admits(key)])
+        if not keys:
+            return []
+        depths = tuple([self._kinds[key.kind].depth(key.values) for key in keys])
+        return [Entry(path, keys, readings, found, self._backend.root, depths)]
 
     def _is_in_array(self, path: str) -> bool:
         """Whether a file that a flat listing has shown is a chunk: level by level, no array would have been entered."""
@@ -240,7 +243,11 @@ class Scan:
         if not place.must_list:
             return None, "no folder needs to be listed" if not place.names else "the first names are bound"
         flat = Flat(self._backend.pages(path, self.requests), path, place)
-        count = flat.page()
+        try:
+            count = flat.page()
+        except UnreadableError as error:
+            # Level by level, what can be read is told from what cannot.
+            return None, f"keys cannot be listed flat: it {error}"
         shown = f"the first page of keys ({count:,}) shows what {flat.listings:,} listings would"
         if count < self._backend.page:
             flat.is_complete = True

@@ -59,7 +59,8 @@ def in_parallel(visit: Callable[[T], tuple[list[R], list[T]]], tasks: Sequence[T
             if isinstance(behind, BaseException):
                 raise behind
             for at, task in enumerate(behind):
-                place = (*order[:-1], order[-1] + 1) if task is visited else (*order, at, 0)
+                goes_on = task is visited and at == len(behind) - 1
+                place = (*order[:-1], order[-1] + 1) if goes_on else (*order, at, 0)
                 heappush(waiting, (place, task))
             if results:
                 heappush(ready, (order, results))

@@ -22,7 +22,7 @@ from zarrange.errors import AlreadyExistsError, FieldError, LeftoverError, NotFo
 from zarrange.identifiers import ArrayIdentifier, ContainerIdentifier, FileIdentifier, GroupIdentifier, Identifier, Key
 from zarrange.language.layout import Layout
 from zarrange.language.selection import ORDERED, select
-from zarrange.stores.backend import Requests
+from zarrange.stores.backend import WORKING_FOLDER, Requests
 from zarrange.stores.catalog import Search, Unreadable
 from zarrange.stores.local import LocalBackend
 from zarrange.stores.overview import MAX_GROUPS, overview
@@ -140,10 +140,9 @@ class Store:
         as a `zarr.Array`; the groups above it, up to its container, are made where they are missing. With `seal`, it is
         marked as unfinished until a `writing` of it has ended well (or its `data` are all written): zarr itself reads
         what was never written as zeros. A group or a container is returned as a `zarr.Group`, a file as a binary file
-        object. On disk, an array that is given its `data` appears with all of them or not at all; in an object store
-        its metadata are there first. A container that exists keeps its zarr format. Raises `AlreadyExistsError`
-        where something is there: nothing is ever overwritten, and what fails leaves no trace (but a file is the
-        caller's as soon as it is open).
+        object. An array that is given its `data` appears with all of them or not at all. A container that exists keeps
+        its zarr format. Raises `AlreadyExistsError` where something is there: nothing is ever overwritten, and what
+        fails leaves no trace (but a file is the caller's as soon as it is open).
         """
         identifier, kind = self._resolve(artifact)
         if seal and not isinstance(identifier, ArrayIdentifier):
@@ -169,18 +168,15 @@ class Store:
 
     def _create_array(self, relative: ArrayIdentifier, options: dict[str, Any], *, seal: bool) -> Any:
         if seal:
-            options["attributes"] = marked(options.get("attributes"), is_complete=False)
+            options["attributes"] = marked(options.get("attributes"), is_complete=options.get("data") is not None)
         above = relative.dataset.rpartition("/")[0]
 
         def make_groups() -> None:
             _make_group(self._backend.zarr_store(relative.container), above or None, options["zarr_format"])
 
         self._backend.create_array(relative.container, relative.dataset, options, make_groups)
-        array = self._zarr_array(relative, "r+")
-        if seal and options.get("data") is not None:
-            mark(array, is_complete=True)
         self._consolidate(relative)
-        return array
+        return self._zarr_array(relative, "r+")
 
     @contextmanager
     def writing(self, artifact: Artifact) -> Iterator[Any]:
@@ -389,6 +385,8 @@ class Store:
         inner = place.removeprefix(self._prefix)
         if inner == place or not inner:
             raise NotInStoreError(f"{place!r} is not below the store's root {self.root!r}")
+        if inner.partition("/")[0] == WORKING_FOLDER:
+            raise NotInStoreError(f"{place!r} is where a store keeps what it needs itself, and no place of an artifact")
         if isinstance(identifier, FileIdentifier):
             return FileIdentifier(inner)
         return evolve(identifier, container=inner)

@@ -1,0 +1,245 @@
+"""A store in an object store does what a store on disk does: on a real server of the S3 protocol, and in memory."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+import traceback
+import warnings
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zarr
+
+from zarrange import ArrayIdentifier, ContainerIdentifier, FileIdentifier, Store, StoreError, to_json
+from zarrange.errors import AlreadyExistsError, NotFoundError, NotInStoreError
+
+IMAGE = {"run": "r1", "step": 1, "volume": "raw"}
+KINDS = ["image", "old_image", "free_image", "part", "old_part", "box", "old_box", "note"]
+NUMBERS = count()
+
+
+@pytest.fixture(params=["disk", "memory", "s3"])
+def place(request, tmp_path):
+    """A root, and the options that it takes."""
+    if request.param == "disk":
+        return str(tmp_path / "store"), None
+    if request.param == "memory":
+        return f"memory://stores-{next(NUMBERS)}/below", None
+    server = request.getfixturevalue("server")
+    return f"s3://{server.new_bucket()}/below", server.options()
+
+
+@pytest.fixture
+def store(place, layout):
+    return Store(place[0], layout, storage_options=place[1])
+
+
+def identify(store, kind, **changes):
+    wanted = store.layout.kind(kind).fields
+    return store.identifier(kind, **{name: value for name, value in (IMAGE | changes).items() if name in wanted})
+
+
+def create(store, kind, **changes):
+    """Create one artifact of any kind, with something in it."""
+    identifier = identify(store, kind, **changes)
+    if isinstance(identifier, ArrayIdentifier):
+        store.create(identifier, shape=(4, 4), dtype="f4", chunks=(2, 2))[...] = 1
+    elif isinstance(identifier, FileIdentifier):
+        with store.create(identifier) as file:
+            file.write(b"text")
+    else:
+        store.create(identifier)
+    return identifier
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_artifact(store, kind):
+    """Each sort of artifact is created, opened, never overwritten, and removed."""
+    assert not store.exists(identify(store, kind))
+    with pytest.raises(NotFoundError):
+        store.open(identify(store, kind))
+    identifier = create(store, kind)
+    assert identifier.path.startswith(store.root + "/r1/")
+    assert store.exists(identifier)
+    opened = store.open(identifier)
+    if isinstance(identifier, ArrayIdentifier):
+        assert isinstance(opened, zarr.Array)
+        assert (opened[...] == 1).all()
+    elif isinstance(identifier, FileIdentifier):
+        with opened:
+            assert opened.read() == b"text"
+    else:
+        assert isinstance(opened, zarr.Group)
+    with pytest.raises(AlreadyExistsError):
+        create(store, kind)
+    store.remove(identifier, recursive=True)
+    assert not store.exists(identifier)
+    with pytest.raises(NotFoundError):
+        store.remove(identifier, recursive=True)
+
+
+def test_what_exists(store):
+    """What was created is found, in the order of paths, and told apart by its values."""
+    assert list(store.find()) == []
+    for run in ("r1", "r1-b", "r2"):
+        create(store, "note", run=run)
+        for step in (1, 2, 30):
+            create(store, "image", run=run, step=step, volume="a/b")
+        create(store, "part", run=run)
+    found = [(entry.key.kind, entry.key.values.get("step"), entry.node) for entry in store.find(run="r1")]
+    assert found == [
+        ("box", None, "group"),
+        ("image", 1, "array"),
+        ("image", 2, "array"),
+        ("image", 30, "array"),
+        ("part", 1, "group"),
+        ("note", 1, "file"),
+    ]
+    assert [entry.path.split("/")[0] for entry in store.find("note")] == ["r1-b", "r1", "r2"]
+    assert {entry.identifier for entry in store.find("image")} == {
+        identify(store, "image", run=run, step=step, volume="a/b")
+        for run in ("r1", "r1-b", "r2")
+        for step in (1, 2, 30)
+    }
+    assert store.values("run") == ("r1", "r1-b", "r2")
+    assert store.latest("image", run="r2").key["step"] == 30
+    assert store.count("image", step=range(2, 31)) == 6
+    assert store.size("note", run="r1") == 4
+    assert store.examine() == ()
+    assert store.tree().is_complete
+
+
+def test_data_at_once(store):
+    """An array that is given its data has them, and counts as complete if it is sealed."""
+    where = identify(store, "image")
+    data = np.arange(16, dtype="i4").reshape(4, 4)
+    array = store.create(where, data=data, seal=True)
+    assert (array[...] == data).all()
+    assert store.open(where).attrs["zarrange"] == {"complete": True}
+    assert store.examine() == ()
+
+
+@pytest.mark.parametrize("kind", ["image", "old_image"])
+def test_writing(store, kind):
+    """The doctor tells an array whose writing failed, until another writing has ended well."""
+    where = identify(store, kind)
+    store.create(where, shape=(4,), dtype="f4", seal=True)
+
+    def fail():
+        with store.writing(where) as array:
+            array[:2] = 1
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert [one.rule for one in store.examine()] == ["unfinished-array"]
+    with store.writing(where) as array:
+        array[:] = 1
+    assert store.examine() == ()
+
+
+def test_consolidated_groups(store):
+    """Consolidated metadata above an artifact follow what is created and removed."""
+    create(store, "image", volume="a")
+    container = identify(store, "box")
+    group = store.open(container, mode="r+")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", zarr.errors.ZarrUserWarning)
+        zarr.consolidate_metadata(group.store)
+    create(store, "image", volume="b")
+    assert "images/1/b" in dict(store.open(container).members(max_depth=None))
+    store.remove(identify(store, "image", volume="a"))
+    assert "images/1/a" not in dict(store.open(container).members(max_depth=None))
+    assert store.examine() == ()
+
+
+def test_self_describing(place, layout):
+    """A store that has recorded its layout is opened without one, and refuses another one."""
+    root, options = place
+    create(Store.init(root, layout, storage_options=options), "note")
+    store = Store(root, storage_options=options)
+    assert store.layout == layout
+    assert [entry.key.kind for entry in store.find()] == ["note"]
+    assert store.examine() == ()
+    with pytest.raises(StoreError, match="would disagree"):
+        Store(root, "training", storage_options=options)
+    with pytest.raises(StoreError, match="does not say which layout it has"):
+        Store(f"{root}/elsewhere", storage_options=options)
+
+
+def test_not_below_the_root(store):
+    """Nothing outside of the root is touched."""
+    other = ContainerIdentifier(store.root.replace("store", "other").replace("below", "other") + "/r1/box.zarr")
+    for operation in (store.exists, store.open, store.create, store.remove):
+        with pytest.raises(NotInStoreError, match="is not below the store's root"):
+            operation(other)
+
+
+class TestCredentials:
+    """Credentials are in no text, pickle, error or identifier of a store."""
+
+    @pytest.fixture
+    def root(self, server):
+        return f"s3://{server.new_bucket()}/below"
+
+    def test_looks(self, server, root, layout):
+        """Neither a store nor what it gives shows them."""
+        store = Store(root, layout, storage_options=server.options())
+        where = create(store, "image")
+        shown = [
+            store,
+            store.find(),
+            [*store.find()],
+            store.open(where),
+            store.tree(),
+            store.examine(),
+            store.find().plan(),
+        ]
+        told = "".join(map(repr, shown)) + "".join(map(str, shown)) + to_json(where) + store._repr_html_()
+        told += repr(vars(store)) + repr(pickle.dumps(store)) + repr(pickle.dumps([*store.find()]))
+        assert server.key_id not in told
+        assert server.secret not in told
+
+    def test_errors(self, server, root, layout):
+        """Who may not read is told so, and nothing else."""
+        wrong = server.options(secret_access_key="wr0ng-5ecr3t")
+        with pytest.raises(PermissionError) as caught:
+            Store(root, layout, storage_options=wrong)
+        told = "".join(traceback.format_exception(caught.value))
+        assert "access denied" in told
+        assert not {secret for secret in (server.key_id, server.secret, "wr0ng-5ecr3t") if secret in told}
+
+    def test_command_line(self, server, root, layout, tmp_path):
+        """The commands take them from the environment."""
+        store = Store.init(root, layout, storage_options=server.options())
+        create(store, "note")
+        environment = {
+            **os.environ,
+            "AWS_ACCESS_KEY_ID": server.key_id,
+            "AWS_SECRET_ACCESS_KEY": server.secret,
+            "AWS_REGION": "us-east-1",
+            "AWS_ENDPOINT": server.url,
+            "AWS_ALLOW_HTTP": "true",
+        }
+
+        def run(*words, **changes):
+            command = [sys.executable, "-m", "zarrange", *words]
+            return subprocess.run(
+                command, capture_output=True, text=True, env=environment | changes, cwd=tmp_path, check=False
+            )
+
+        done = run("find", root, "note", "run=r1")
+        assert (done.stdout, done.stderr) == ('r1/notes/1.txt: note(run="r1", step=1)\n', "")
+        assert "1 artifact" in run("tree", root).stdout
+        assert run("doctor", root).returncode == 0
+        refused = run("find", root, AWS_SECRET_ACCESS_KEY="wr0ng-5ecr3t")
+        assert refused.returncode == 2
+        assert "access denied" in refused.stderr
+        assert len(refused.stderr.splitlines()) == 1
+        assert server.key_id not in refused.stderr
+        assert list(Path(tmp_path).iterdir()) == []
