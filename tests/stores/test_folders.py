@@ -24,7 +24,6 @@ from zarrange.stores.folders import (
     put_in,
     staging,
     take_out,
-    zarr_format,
 )
 
 ARRAY = {"zarr_format": 3, "node_type": "array"}
@@ -680,14 +679,3 @@ class TestSwapped:
         assert done.stdout.startswith("True ")
         assert "is a symlink, or not a folder" in done.stdout
         assert snapshot(tmp_path / "outside") == outside
-
-
-@pytest.mark.parametrize(
-    ("names", "wanted"),
-    [([".zarray"], 2), ([".zgroup"], 2), (["zarr.json"], 3), (["zarr.json", ".zgroup"], 3), ([], None)],
-)
-def test_the_format_of_a_node(tmp_path, names, wanted):
-    """The format of a node is told by its metadata, an array's as well as a group's."""
-    for name in names:
-        (tmp_path / name).write_text("{}")
-    assert zarr_format(str(tmp_path)) == wanted

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, strategies as st
 
-from zarrange.stores.folds import MAX_VALUES, Fold, Values, counted, in_bytes, written
+from zarrange.stores.overview.folds import MAX_VALUES, Fold, Values, counted, in_bytes, written
 
 
 def folded(type_, values, *, absent=0, unclear=0):

@@ -14,9 +14,9 @@ from zarrange import Key, Layout
 from zarrange.errors import UnreadableError
 from zarrange.stores.backend import Found
 from zarrange.stores.entries import Entry, Unreadable
-from zarrange.stores.folds import Values
 from zarrange.stores.metadata import Node
 from zarrange.stores.overview import Overview, overview
+from zarrange.stores.overview.folds import Values
 
 MIXED = """
 zarrange: 1

@@ -12,11 +12,11 @@ from hypothesis import given, strategies as st
 
 from zarrange import Layout, Store
 from zarrange.stores.backend import FOLDER, Found
+from zarrange.stores.doctor.survey import BATCH, Mismatched, Unmatched, survey
 from zarrange.stores.entries import Entry, Unreadable
 from zarrange.stores.local import LocalBackend
 from zarrange.stores.metadata import Node
 from zarrange.stores.remote import RemoteBackend
-from zarrange.stores.survey import BATCH, Mismatched, Unmatched, survey
 
 LAYOUT = Layout.parse("""\
 zarrange: 1

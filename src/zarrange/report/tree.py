@@ -19,8 +19,8 @@ from zarrange.report.ink import Ink
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from zarrange.stores.folds import Values
     from zarrange.stores.overview import Group, Line, Overview
+    from zarrange.stores.overview.folds import Values
 
 __all__ = ["overview_as_json", "overview_as_text"]
 

@@ -14,11 +14,11 @@ import shutil
 import stat
 import time
 from contextlib import ExitStack, contextmanager, suppress
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from zarrange.errors import AlreadyExistsError, DamagedError, LeftoverError, NotFoundError, NotInStoreError, StoreError
 from zarrange.stores.backend import WORKING_FOLDER
-from zarrange.stores.metadata import METADATA, NODE_METADATA, is_chunk_like, parse_node, parse_type
+from zarrange.stores.metadata import LEFTOVER, METADATA, NODE_METADATA, is_chunk_like, parse_node, parse_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -42,13 +42,10 @@ __all__ = [
     "staging",
     "take_out",
     "write_whole",
-    "zarr_format",
 ]
 
 T = TypeVar("T")
 
-LEFTOVER = ".partial"
-"""How the names of what zarr was writing end, until it is whole."""
 # Not blocking: a named pipe of that name would be waited for.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 AT_ONCE = 65_536
@@ -87,15 +84,6 @@ def _first_of(folder: str | int, parse: Callable[[str, bytes], T]) -> T | None:
         except FileNotFoundError:
             continue
     return None
-
-
-def zarr_format(folder: str) -> Literal[2, 3] | None:
-    """Return the zarr format of a container: its own metadata's, else that of a node inside; `None` without any."""
-    if not any(_has(folder, name) for name in NODE_METADATA):
-        if (inner := first_node(folder) if os.path.isdir(folder) else None) is None:
-            return None
-        folder = os.path.join(folder, inner)
-    return 3 if _has(folder, "zarr.json") else 2
 
 
 def is_consolidated(folder: str) -> bool:

@@ -21,7 +21,7 @@ from zarrange.errors import DamagedError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["METADATA", "NODE_METADATA", "Node", "NodeType", "is_chunk_like", "parse_node", "parse_type"]
+__all__ = ["LEFTOVER", "METADATA", "NODE_METADATA", "Node", "NodeType", "is_chunk_like", "parse_node", "parse_type"]
 
 NodeType = Literal["array", "group"]
 
@@ -32,6 +32,8 @@ METADATA = frozenset({*NODE_METADATA, ".zattrs", ".zmetadata"})
 is_chunk_like = re.compile(r"c|\d+(?:\.\d+)*|c(?:\.\d+)+").fullmatch
 """Whether a name is one that zarr gives to a chunk, or to a folder of chunks."""
 
+LEFTOVER = ".partial"
+"""How the names of what zarr was writing end, until it is whole."""
 NEW_KEYS = ("shape", "data_type", "chunk_grid", "chunk_key_encoding", "fill_value", "codecs")
 OLD_KEYS = ("shape", "dtype", "chunks", "compressor", "fill_value", "filters", "order")
 """What the specifications ask of an array's metadata."""

@@ -14,13 +14,9 @@ from typing import TYPE_CHECKING
 from zarrange.diagnostics import Severity
 from zarrange.errors import AmbiguousPathError, UnreadableError
 from zarrange.stores.backend import WORKING_FOLDER, Requests
-from zarrange.stores.consolidation import read_attributes, read_copies, read_fingerprint
-from zarrange.stores.entries import Unreadable
-from zarrange.stores.folders import LEFTOVER, STAGE, TRASH
-from zarrange.stores.metadata import NODE_METADATA
-from zarrange.stores.seal import is_complete
-from zarrange.stores.survey import Mismatched, Unmatched, survey
-from zarrange.stores.symptoms import (
+from zarrange.stores.doctor.consolidation import read_attributes, read_copies, read_fingerprint
+from zarrange.stores.doctor.survey import Mismatched, Unmatched, survey
+from zarrange.stores.doctor.symptoms import (
     colliding_names,
     doubled_metadata,
     leftover_file,
@@ -30,6 +26,10 @@ from zarrange.stores.symptoms import (
     unmatched_path,
     unreadable_path,
 )
+from zarrange.stores.entries import Unreadable
+from zarrange.stores.folders import STAGE, TRASH
+from zarrange.stores.metadata import LEFTOVER, NODE_METADATA
+from zarrange.stores.seal import is_complete
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from zarrange.diagnostics import Diagnostic
     from zarrange.language.layout import Layout
     from zarrange.stores.backend import Backend, Item
-    from zarrange.stores.consolidation import Copy
+    from zarrange.stores.doctor.consolidation import Copy
+    from zarrange.stores.doctor.survey import Folder, Thing
     from zarrange.stores.metadata import Node
-    from zarrange.stores.survey import Folder, Thing
 
 __all__ = ["LAYOUT_RULES", "STORE_RULES", "examine"]
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from zarrange.stores.backend import Backend
+    from zarrange.stores.doctor.survey import Folder
     from zarrange.stores.metadata import Node
-    from zarrange.stores.survey import Folder
 
 __all__ = ["Copy", "read_attributes", "read_copies", "read_fingerprint"]
 

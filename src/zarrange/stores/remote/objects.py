@@ -14,8 +14,8 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from zarrange.errors import AlreadyExistsError, NotInStoreError, StoreError
 from zarrange.stores.backend import FILE, FOLDER, Found, Requests
-from zarrange.stores.connection import Absent, Taken, asked, connect, is_proper, parse_url
 from zarrange.stores.metadata import NODE_METADATA, parse_node
+from zarrange.stores.remote.connection import Absent, Taken, asked, connect, is_proper, parse_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

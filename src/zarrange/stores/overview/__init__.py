@@ -14,7 +14,7 @@ from attrs import define, evolve, field, frozen
 
 from zarrange.errors import StoreError
 from zarrange.stores.entries import Unreadable
-from zarrange.stores.folds import Fold, Values, counted, in_bytes, written
+from zarrange.stores.overview.folds import Fold, Values, counted, in_bytes, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -189,7 +189,7 @@ class Overview:
         return f"{counted(self.unreadable_count, 'place')} could not be read"
 
     def _repr_html_(self) -> str:
-        from zarrange.stores.notebook import as_html
+        from zarrange.stores.overview.notebook import as_html
 
         return as_html(self)
 

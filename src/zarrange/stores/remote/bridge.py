@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from zarr.storage import ObjectStore
 
 from zarrange.errors import NotFoundError, StoreError
-from zarrange.stores.connection import Absent, awaited, refuse_pickle
 from zarrange.stores.metadata import METADATA
-from zarrange.stores.objects import Objects
+from zarrange.stores.remote.connection import Absent, awaited, refuse_pickle
+from zarrange.stores.remote.objects import Objects
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Iterable

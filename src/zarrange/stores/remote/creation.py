@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor
 
-    from zarrange.stores.bridge import Held
-    from zarrange.stores.objects import Objects
+    from zarrange.stores.remote.bridge import Held
+    from zarrange.stores.remote.objects import Objects
 
 __all__ = ["CLAIM", "create_array", "take_back", "ways_without_metadata"]
 
@@ -34,7 +34,7 @@ def create_array(objects: Objects, path: str, options: dict[str, Any], above: Ca
 
     Raises `AlreadyExistsError`.
     """
-    from zarrange.stores.bridge import Held
+    from zarrange.stores.remote.bridge import Held
 
     if options.get("data") is not None:
         _create_with_data(objects, path, options, above)
@@ -46,7 +46,7 @@ def create_array(objects: Objects, path: str, options: dict[str, Any], above: Ca
 
 
 def _create_with_data(objects: Objects, path: str, options: dict[str, Any], above: Callable[[], None]) -> None:
-    from zarrange.stores.bridge import Held
+    from zarrange.stores.remote.bridge import Held
 
     claim = f"{path}/{CLAIM}"
     objects.create(claim, CLAIMED)
@@ -70,7 +70,7 @@ def _make(objects: Objects, path: str, options: dict[str, Any], held: Held, abov
     """Let zarr write the chunks, then put the metadata; return their paths, first what makes it an array."""
     import zarr
 
-    from zarrange.stores.bridge import RemoteStore
+    from zarrange.stores.remote.bridge import RemoteStore
 
     zarr.create_array(RemoteStore(objects, path, held=held), **options)
     above()

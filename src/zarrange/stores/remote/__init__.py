@@ -14,12 +14,12 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 
 from zarrange.errors import AlreadyExistsError, NotFoundError, StoreError, UnreadableError
 from zarrange.stores.backend import FOLDER, Found, Requests
-from zarrange.stores.connection import Absent, is_proper, refuse_pickle
-from zarrange.stores.creation import create_array, take_back, ways_without_metadata
 from zarrange.stores.metadata import NODE_METADATA
-from zarrange.stores.objects import PAGE, Objects, parsed
-from zarrange.stores.removal import remove
-from zarrange.stores.streams import open_reader, open_writer
+from zarrange.stores.remote.connection import Absent, is_proper, refuse_pickle
+from zarrange.stores.remote.creation import create_array, take_back, ways_without_metadata
+from zarrange.stores.remote.objects import PAGE, Objects, parsed
+from zarrange.stores.remote.removal import remove
+from zarrange.stores.remote.streams import open_reader, open_writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -169,7 +169,7 @@ class RemoteBackend:
 
     def zarr_store(self, container: str) -> Any:
         """Return what zarr takes as the store of a container."""
-        from zarrange.stores.bridge import RemoteStore
+        from zarrange.stores.remote.bridge import RemoteStore
 
         return RemoteStore(self._objects, container)
 

@@ -10,16 +10,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
 from zarrange.errors import LeftoverError, NotFoundError, NotInStoreError, StoreError, UnreadableError
-from zarrange.stores.metadata import METADATA, NODE_METADATA, is_chunk_like
-from zarrange.stores.objects import PAGE
+from zarrange.stores.metadata import LEFTOVER, METADATA, NODE_METADATA, is_chunk_like
+from zarrange.stores.remote.objects import PAGE
 
 if TYPE_CHECKING:
-    from zarrange.stores.objects import Objects
+    from zarrange.stores.remote.objects import Objects
 
 __all__ = ["remove"]
-
-LEFTOVER = ".partial"
-"""How the names of what is not whole yet end."""
 
 
 def remove(objects: Objects, path: str, sort: Literal["array", "group", "file"]) -> None:

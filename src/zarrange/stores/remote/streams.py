@@ -12,7 +12,7 @@ from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Any
 
 from zarrange.errors import UnreadableError
-from zarrange.stores.connection import Absent, asked
+from zarrange.stores.remote.connection import Absent, asked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
