@@ -16,9 +16,12 @@ from zarrange import errors
 from zarrange.converter import structure
 from zarrange.diagnostics import Diagnostic, Span
 from zarrange.errors import (
+    AccessDeniedError,
     AlreadyExistsError,
     AmbiguousPathError,
+    DamagedError,
     FieldError,
+    IncompleteError,
     LayoutError,
     LeftoverError,
     NotFoundError,
@@ -26,6 +29,7 @@ from zarrange.errors import (
     StoreError,
     StructureError,
     UnknownKindError,
+    UnreadableError,
     ZarrangeError,
 )
 from zarrange.identifiers import FileIdentifier, Key
@@ -46,6 +50,10 @@ SAMPLES = [
     AlreadyExistsError(errno.EEXIST, "there is an array already", "/data/x"),
     NotFoundError(errno.ENOENT, "there is no array", "/data/x"),
     LeftoverError("removed, but what is left of it in '/data/.zarrange/trash/0' could not be deleted"),
+    UnreadableError("it is a symlink that leads nowhere"),
+    AccessDeniedError("cannot be read: permission denied"),
+    DamagedError("its zarr.json is damaged: it is not a JSON object"),
+    IncompleteError([("r1", "cannot be read: permission denied")]),
 ]
 each = pytest.mark.parametrize("error", SAMPLES, ids=lambda error: type(error).__name__)
 

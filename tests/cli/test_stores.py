@@ -320,18 +320,18 @@ class TestFind:
         ("words", "message"),
         [
             (["gird"], "the layout `grids` has no kind 'gird'; a similar kind exists: `grid`"),
-            (["rum=r1"], "find: field `rum` is not in the layout; a similar field exists: `run`"),
+            (["rum=r1"], "filter: field `rum` is not in the layout; a similar field exists: `run`"),
             (["grid", "day=2026-01-31"], "grid: field `day` does not belong to this kind; known: `iteration`, `run`"),
-            (["iteration=1", "day=2026-01-31"], "find: field `iteration` stands in no kind together with `day`"),
+            (["iteration=1", "day=2026-01-31"], "filter: field `iteration` stands in no kind together with `day`"),
             (["=r1"], "'=r1' is not FIELD=VALUE, as in run=r1"),
-            (["iteration=x"], "find: field `iteration` does not take 'x': it is not how such a value is written"),
-            (["iteration=01000"], "find: field `iteration` does not take '01000': it is not how such a value"),
-            (["iteration="], "find: field `iteration` does not take ''"),
-            (["iteration=1..x"], "find: field `iteration` does not take 'x'"),
+            (["iteration=x"], "filter: field `iteration` does not take 'x': it is not how such a value is written"),
+            (["iteration=01000"], "filter: field `iteration` does not take '01000': it is not how such a value"),
+            (["iteration="], "filter: field `iteration` does not take ''"),
+            (["iteration=1..x"], "filter: field `iteration` does not take 'x'"),
             (["iteration=1..5", "iteration=9"], "a range stands alone"),
-            (["day=2026-02-30"], "find: field `day` does not take '2026-02-30'"),
-            (["day=yesterday"], "find: field `day` does not take 'yesterday'"),
-            (["run=a/b"], "find: field `run` does not take 'a/b'"),
+            (["day=2026-02-30"], "filter: field `day` does not take '2026-02-30'"),
+            (["day=yesterday"], "filter: field `day` does not take 'yesterday'"),
+            (["run=a/b"], "filter: field `run` does not take 'a/b'"),
         ],
     )
     @pytest.mark.parametrize("command", ["find", "tree"])
@@ -482,7 +482,7 @@ main(sys.argv[1:])
         assert zarrange("find", "memory://nothing", "--layout", "grids.yaml").out == ""
         done = zarrange("doctor", "memory://nothing", "--layout", "grids.yaml")
         assert (done.status, done.out) == (2, "")
-        assert done.err == "zarrange: 'memory://nothing' is no folder, so there is no store to check\n"
+        assert done.err == "zarrange: 'memory://nothing' has nothing below it, so there is no store to check\n"
 
     def test_of_an_object_store(self, zarrange):
         """Every command works on an object store as on a folder."""

@@ -177,6 +177,14 @@ class TestReally:
         text = f"zarrange: 1\n{planted.clashing}"
         self.holds(text, Layout.parse(text))
 
+    def test_a_value_that_a_condition_compares(self):
+        """A value that some condition of the layout compares a field with is not to be excluded."""
+        text = (
+            "zarrange: 1\nfields:\n  x: {type: str}\n  y: {type: str}\ncontainers: {box: {path: '{{ x }}'}}\n"
+            "files:\n  k0: {path: '0'}\n  k1: {path: '{% if x == ''0'' %}0{% else %}{{ x }}{% endif %}'}\n"
+        )
+        self.holds(text, Layout.parse(text))
+
     @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
     @given(data=st.data())
     def test_random(self, data):

@@ -74,7 +74,7 @@ error[doubled-metadata]: its zarr.json and its .zarray contradict each other
 error[unreadable-path]: it is a symlink that leads nowhere
  --> runs/r/link
 
-warning[leftover-file]: a writer that was interrupted has left this file
+warning[leftover-file]: a writer that was interrupted has left this file, or is still at work
  --> runs/r/old.zarr/a/0.0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f.partial"""
 
 
@@ -378,7 +378,7 @@ class TestUnfinished:
 
 
 class TestLeftovers:
-    MESSAGE = "a writer that was interrupted has left this file"
+    MESSAGE = "a writer that was interrupted has left this file, or is still at work"
 
     @pytest.mark.parametrize("key", ["zarr.json", "c/0", "c/1"])
     def test_what_zarr_leaves(self, key, store, monkeypatch):
@@ -732,7 +732,7 @@ class TestObjectStore:
 
     def test_a_root_without_anything_below(self):
         """An object store with nothing below the root is no empty store: the root may be misspelled."""
-        with pytest.raises(NotADirectoryError, match="'memory://nothing/here' is no folder"):
+        with pytest.raises(NotADirectoryError, match="'memory://nothing/here' has nothing below it"):
             examine(RemoteBackend("memory://nothing/here"), MIXED)
 
 

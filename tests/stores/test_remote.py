@@ -38,10 +38,10 @@ from zarrange.errors import (
 )
 from zarrange.identifiers import ContainerIdentifier
 from zarrange.language.selection import select
-from zarrange.stores import objects as objects_module, remote as remote_module
+from zarrange.stores import remote as remote_module
 from zarrange.stores.backend import FILE, FOLDER, Requests
 from zarrange.stores.catalog import Entry, Search
-from zarrange.stores.remote import RemoteBackend
+from zarrange.stores.remote import RemoteBackend, objects as objects_module
 
 PATHS = ("a", "a/b/c", "a-b/c", "a/b/d e%2F#?", "é/\U0001f600", "é/\uffff", "Z")
 GROUP = b'{"zarr_format": 3, "node_type": "group", "attributes": {}}'

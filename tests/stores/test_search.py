@@ -26,7 +26,7 @@ from zarrange.errors import (
     UnknownKindError,
     UnreadableError,
 )
-from zarrange.stores import store as store_module
+from zarrange.stores import finder
 from zarrange.stores.catalog import Entry, Unreadable
 from zarrange.stores.local import LocalBackend
 
@@ -578,7 +578,7 @@ class TestSize:
 
     def test_batches(self, store, monkeypatch):
         """An executor gets batches of artifacts, all of them."""
-        monkeypatch.setattr(store_module, "BATCH", 7)
+        monkeypatch.setattr(finder, "BATCH", 7)
         for step in range(50):
             put(store, "plain", run="r", step=step)
         with ThreadPoolExecutor(3) as pool:
@@ -700,9 +700,9 @@ class TestTree:
     def test_notebook_is_cut(self, model, monkeypatch):
         """Of very many artifacts a notebook shows the first ones, and says so; of just as many it shows all."""
         count = model.count()
-        monkeypatch.setattr(store_module, "MAX_IN_NOTEBOOK", count)
+        monkeypatch.setattr(finder, "MAX_IN_NOTEBOOK", count)
         assert model._repr_html_() == model.tree()._repr_html_()
-        monkeypatch.setattr(store_module, "MAX_IN_NOTEBOOK", count - 1)
+        monkeypatch.setattr(finder, "MAX_IN_NOTEBOOK", count - 1)
         shown = model._repr_html_()
         assert f"only the first {count - 1:,} artifacts are shown here" in shown
         assert f"{count - 1:,} artifacts" in shown
@@ -710,7 +710,7 @@ class TestTree:
 
     def test_notebook_looks_at_little(self, store, monkeypatch):
         """What is beyond the cut is not looked at."""
-        monkeypatch.setattr(store_module, "MAX_IN_NOTEBOOK", 5)
+        monkeypatch.setattr(finder, "MAX_IN_NOTEBOOK", 5)
         for run in range(100):
             put(store, "plain", run=f"r{run:03}", step=1)
         shown, count = asked(store, Store._repr_html_)

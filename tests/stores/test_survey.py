@@ -80,6 +80,9 @@ class Named:
     def look(self, path, _):
         return Found("array", Node("array", 3, (1,), "uint8")) if path.endswith("array") else FOLDER
 
+    def stat(self, *_, **__):
+        return "folder"
+
     def items(self, path, _):
         return self.folders.get(path, [])
 

@@ -11,7 +11,7 @@ import io
 import sys
 
 from zarrange.cli import layouts, stores
-from zarrange.cli.options import CLEAN, help_formatter, parse
+from zarrange.cli.options import CLEAN, help_formatter, parse, reason, usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 __all__ = ["main"]
+
+INTERRUPTED = 130
+"""What a shell calls a command that was ended by Ctrl-C."""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -35,6 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         # Whoever read our output has seen enough. Nothing may be flushed into the closed pipe on the way out.
         sys.stdout = None
         status = CLEAN
+    except KeyboardInterrupt:
+        status = INTERRUPTED
+    except OSError as error:
+        # What the commands did not expect, such as a full disk behind the standard output.
+        sys.stdout = None
+        status = usage(reason(error))
     sys.exit(status)
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "USAGE",
     "assignments",
     "check_root",
+    "color",
     "command",
     "formats",
     "help_formatter",
@@ -87,6 +88,11 @@ def formats(command: argparse.ArgumentParser, **meanings: str) -> None:
     """Let a command take `--format`, the first one unless it is given, and `--color`."""
     about = ", ".join(f"{name} ({meaning})" for name, meaning in meanings.items())
     command.add_argument("--format", choices=list(meanings), default=next(iter(meanings)), help=about)
+    color(command)
+
+
+def color(command: argparse.ArgumentParser) -> None:
+    """Let a command take `--color`."""
     about = "auto: on a terminal, unless NO_COLOR is set; FORCE_COLOR turns it on"
     command.add_argument("--color", choices=["auto", "always", "never"], default="auto", help=about)
 

@@ -9,6 +9,7 @@ from zarrange.cli.options import (
     CLEAN,
     FINDINGS,
     check_root,
+    color,
     command,
     formats,
     in_color,
@@ -55,7 +56,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     init = command(commands, "init", _init, "record a layout in a store, so that it need not be said again")
     init.add_argument("root", metavar="ROOT", help="a folder, which is made if it does not exist, or a URL")
     init.add_argument("--layout", required=True, metavar="LAYOUT", help="the layout to record")
-    formats(init, text="for people")
+    color(init)
 
 
 def _root(command: argparse.ArgumentParser) -> None:
@@ -64,7 +65,7 @@ def _root(command: argparse.ArgumentParser) -> None:
 
 
 def _find(options: argparse.Namespace) -> int:
-    from zarrange.errors import StoreError
+    from zarrange.errors import IncompleteError, StoreError
     from zarrange.report import listing
 
     search = _search(_store(options), options)
@@ -80,6 +81,8 @@ def _find(options: argparse.Namespace) -> int:
         raise
     except FileExistsError:
         return usage(f"{options.output!r} exists already; nothing was written over it")
+    except IncompleteError:
+        print("zarrange: not everything could be read, so there is no table", file=sys.stderr)
     except (StoreError, OSError, ModuleNotFoundError) as error:
         return usage(reason(error))
     for line in listing.unreadable_as_text(search.unreadable, color=in_color(options, sys.stderr)):
@@ -109,14 +112,15 @@ def _write(search: Search, options: argparse.Namespace) -> None:
 def _write_parquet(search: Search, stream: IO[bytes]) -> None:
     from zarrange.report.listing import write_listing_as_parquet
 
-    write_listing_as_parquet(_entries(search), search.kinds, search.layout, stream)
+    # It has no place for what could not be read: a search that is not complete raises, and leaves no table.
+    write_listing_as_parquet(search, search.kinds, search.layout, stream)
 
 
 def _texts(search: Search, options: argparse.Namespace) -> Iterator[str]:
     from zarrange.report import listing
 
     if options.format == "json":
-        return listing.listing_as_json(_entries(search))
+        return listing.listing_as_json(search.results())
     if options.format == "csv":
         return listing.listing_as_csv(_entries(search), search.kinds, search.layout)
     return listing.listing_as_text(_entries(search), color=options.output is None and in_color(options, sys.stdout))

@@ -60,10 +60,9 @@ class _Cure:
         return f"keep {names} from {self.what}: {how}"
 
     def is_harmless(self, kinds: Mapping[str, Kind]) -> bool:
-        """Whether no example of these kinds has such a value."""
+        """Whether no example and no condition of any kind has such a value."""
         excluded = Language([self.pattern])
-        names = [field.name for field in self.fields]
-        values = [example.values.get(name) for kind in kinds.values() for example in kind.examples for name in names]
+        values = [value for kind in kinds.values() for field in self.fields for value in _said(kind, field.name)]
         return not any(isinstance(value, str) and excluded.fullmatch(value) for value in values)
 
     def helps(self, clash: Clash, kinds: Mapping[str, Kind], budget: Budget) -> bool:
@@ -86,11 +85,19 @@ def cure_for(clash: Clash, kinds: Mapping[str, Kind], budget: Budget) -> str:
     for cure in _cures(clash, concerned):
         if cure not in tried and len(tried) < MAX_TRIED:
             tried.add(cure)
-            if cure.is_harmless(concerned) and cure.helps(clash, concerned, budget):
+            if cure.is_harmless(kinds) and cure.helps(clash, concerned, budget):
                 return str(cure)
     if clash.rule == "ambiguous-template" and len({frozenset(key.values) for key, _ in clash.readings}) > 1:
         return "let the branches of the condition differ by a text that no field can have"
     return GENERAL[clash.rule]
+
+
+def _said(kind: Kind, name: str) -> Iterator[object]:
+    """The values that a kind's examples and conditions give a field."""
+    yield from (example.values.get(name) for example in kind.examples)
+    for variant in kind.variants:
+        yield variant.equal.get(name)
+        yield from variant.unequal.get(name, ())
 
 
 def _cures(clash: Clash, kinds: Mapping[str, Kind]) -> Iterator[_Cure]:

@@ -86,7 +86,7 @@ def select(layout: Layout, kinds: str | Iterable[str] | None, filters: Mapping[s
 
 def _asked(kinds: Sequence[str] | None) -> str:
     """What a refusal says the filter was given for."""
-    return ", ".join(kinds or ()) or "find"
+    return ", ".join(kinds or ()) or "filter"
 
 
 def _wanted(label: str, one: Field, given: Any) -> Wanted:
@@ -198,8 +198,14 @@ def _from_texts(one: Field, written: list[str]) -> object:
     first, last = written[0].split("..", 1)
     if one.type == "datetime" and (day := _day(last)) is not None:
         # The whole of the last day is meant.
-        return Between(_end_from_text(one, first), day + datetime.timedelta(days=1))
-    return Between(_end_from_text(one, first), _end_from_text(one, last), is_closed=True)
+        begin, end = _end_from_text(one, first), day + datetime.timedelta(days=1)
+        if begin is not None and begin >= end:
+            raise one.misfit(written[0], "the range ends before it begins")
+        return Between(begin, end)
+    ends = _end_from_text(one, first), _end_from_text(one, last)
+    if None not in ends and ends[0] > ends[1]:
+        raise one.misfit(written[0], "the range ends before it begins")
+    return Between(*ends, is_closed=True)
 
 
 def _end_from_text(one: Field, text: str) -> Any:

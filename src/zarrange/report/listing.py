@@ -16,13 +16,14 @@ from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 from zarrange.report.characters import printable, width
 from zarrange.report.ink import Ink
+from zarrange.stores.entries import Entry
 from zarrange.stores.table import batches, columns, rows, schema
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from zarrange.language.layout import Layout
-    from zarrange.stores.catalog import Entry, Plan, Unreadable
+    from zarrange.stores.catalog import Plan, Result, Unreadable
 
 __all__ = [
     "listing_as_csv",
@@ -67,16 +68,17 @@ def unreadable_as_text(unreadable: Iterable[Unreadable], *, color: bool = False)
 # --- JSON ------------------------------------------------------------------------------------------------------------
 
 
-def listing_as_json(entries: Iterable[Entry]) -> Iterator[str]:
-    """Yield a JSON list, an object and a line for each entry.
+def listing_as_json(results: Iterable[Result]) -> Iterator[str]:
+    """Yield a JSON list, an object and a line for each entry; what could not be read has a `path` and a `reason`.
 
     `kind` and `values` are those of its key; both are null where what was asked for leaves several readings. An
     ambiguous entry, and no other, has `readings`, all its keys. Keys and `identifier` are as `zarrange.to_json` writes
     them. Only ASCII characters are used, so that a name that is not text can be told from others.
     """
     lead = "[\n"
-    for entry in entries:
-        yield f"{lead}  {json.dumps(_as_data(entry), allow_nan=False)}"
+    for result in results:
+        data = _as_data(result) if isinstance(result, Entry) else {"path": result.path, "reason": result.reason}
+        yield f"{lead}  {json.dumps(data, allow_nan=False)}"
         lead = ",\n"
     yield "[]\n" if lead == "[\n" else "\n]\n"
 

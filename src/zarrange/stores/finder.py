@@ -142,6 +142,8 @@ class Finder:
 def _ordered_field(kind: Kind, by: str | None, wanted: Mapping[str, Wanted]) -> str:
     """Return the field of a kind that a latest artifact is told by: the given one, or the only one."""
     if by is not None:
+        if not isinstance(by, str):
+            raise TypeError(f"`by` is the name of a field, not {type(by).__name__}")
         kind.refuse_unknown({by: None})
         if kind.fields[by].type not in ORDERED:
             raise FieldError(kind.name, by, None, "has no order that a latest artifact could be told by")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any, Literal
 
 from zarrange.errors import AccessDeniedError, AlreadyExistsError, NotFoundError, NotInStoreError, UnreadableError
@@ -143,6 +143,8 @@ class LocalBackend:
         whole = self._prefix + path
         try:
             return _size(whole) if self._sort(path) == "folder" else os.lstat(whole).st_size
+        except FileNotFoundError:
+            return 0
         except OSError as error:
             raise _unreadable(error, f"{error.filename!r} ") from error
 
@@ -190,11 +192,16 @@ class LocalBackend:
 
 
 def _size(folder: str) -> int:
+    """Return the bytes below a folder; what is removed meanwhile counts as nothing."""
     total = 0
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            inner = entry.is_dir(follow_symlinks=False)
-            total += _size(entry.path) if inner else entry.stat(follow_symlinks=False).st_size
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                with suppress(FileNotFoundError):
+                    inner = entry.is_dir(follow_symlinks=False)
+                    total += _size(entry.path) if inner else entry.stat(follow_symlinks=False).st_size
+    except FileNotFoundError:
+        pass
     return total
 
 

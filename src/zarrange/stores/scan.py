@@ -194,8 +194,10 @@ class Scan:
             return [Unreadable(path, str(error))]
         fitting = self._fitting[found.sort]
         keys = readings = tuple([key for key in readings if key.kind in fitting])
-        if self._selection.wanted or not self._is_every_kind:
+        if self._selection.wanted:
             keys = tuple([key for key in keys if self._selection.admits(key)])
+        elif not self._is_every_kind:
+            keys = tuple([key for key in keys if key.kind in self._selection.kinds])
         if not keys:
             return []
         depths = tuple([self._kinds[key.kind].depth(key.values) for key in keys])

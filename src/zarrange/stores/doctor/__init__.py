@@ -74,7 +74,8 @@ def examine(
     if unknown := chosen - STORE_RULES.keys():
         raise ValueError(f"there is no rule {min(unknown)!r} of stores")
     if not _is_there(backend):
-        raise NotADirectoryError(f"{backend.root!r} is no folder, so there is no store to check")
+        what = "has nothing below it" if _is_url(backend.root) else "is no folder"
+        raise NotADirectoryError(f"{backend.root!r} {what}, so there is no store to check")
     examination = _Examination(backend, layout, chosen, backend.root if root is None else root)
     for thing in survey(backend, layout, examination.note):
         examination.take(thing)
@@ -215,17 +216,17 @@ class _Examination:
     def _look_for_leftovers(self, folder: Folder) -> None:
         if folder.items is None:
             if self._is_on_disk:  # an object is there as a whole or not at all
-                self._search_array(folder.path)
+                self._search(folder.path)
             return
         for name, sort in folder.items:
             path = _join(folder.path, name)
             if sort == "file" and name.endswith(LEFTOVER) and (_is_surely_left(name) or not self._is_known(path)):
-                self._tell_left(path, "a writer that was interrupted has left this file")
+                self._tell_left(path, LEFT_FILE)
         if not folder.path and (WORKING_FOLDER, "folder") in folder.items:
             self._search_working_folder()
 
-    def _search_array(self, array: str) -> None:
-        """Look at the names of all files of an array."""
+    def _search(self, array: str) -> None:
+        """Look at the names of all files of an array, or in a folder of our own."""
         waiting = [array]
         while waiting:
             folder = waiting.pop()
@@ -236,18 +237,20 @@ class _Examination:
                 elif sort == "symlink":
                     self._unreadable[path] = self._backend.symlink(path)
                 elif name.endswith(LEFTOVER):
-                    self._tell_left(path, "a writer that was interrupted has left this file")
+                    self._tell_left(path, LEFT_FILE)
 
     def _search_working_folder(self) -> None:
         for name, sort in self._items(WORKING_FOLDER):
             path = _join(WORKING_FOLDER, name)
             if sort == "file" and name.endswith(LEFTOVER):
-                self._tell_left(path, "a writer that was interrupted has left this file")
+                self._tell_left(path, LEFT_FILE)
             elif sort == "symlink":
                 self._unreadable[path] = self._backend.symlink(path)
             elif sort == "folder" and path in _LEAVINGS:
                 for left, _ in self._items(path):
                     self._tell_left(_join(path, left), _LEAVINGS[path])
+            elif sort == "folder":
+                self._search(path)
 
     def _items(self, folder: str) -> list[Item]:
         try:
@@ -268,6 +271,7 @@ class _Examination:
             return True
 
 
+LEFT_FILE = "a writer that was interrupted has left this file, or is still at work"
 _LEAVINGS = {
     "/".join(STAGE): "a writer that was interrupted has left what it was making",
     "/".join(TRASH): "a removal that was interrupted has left what it had taken out",

@@ -116,6 +116,8 @@ class _Walk:
             # The root is no artifact. Whatever is wrong with its metadata, what is below it is what is asked for.
             events.append((Unreadable(path, str(error)), False))
             found = FOLDER
+        if found.sort == "folder" and self._backend.stat(path, self._requests, may_be_file=False) is None:
+            return iter(())  # somebody has removed it since it was listed
         if path or found.sort == "array":
             events.append(self._event(path, found))
         items = None if found.sort == "array" else self._backend.items(path, self._requests)
