@@ -69,12 +69,10 @@ def print_tree(store: Store, run: str) -> None:
 
 
 def _containers(store: Store, run: str) -> Iterator[ContainerIdentifier]:
-    for folder, inner, _ in os.walk(store.root):
-        inner.sort()
-        if folder != store.root and (keys := _readings(store, container := ContainerIdentifier(folder))):
-            inner.clear()  # the rest of the way is zarr's
-            if any(key.values.get("run") == run for key in keys):
-                yield container
+    kinds = [name for name, kind in store.layout.kinds.items() if kind.sort == "container"]
+    for entry in store.find(kinds, run=run):
+        if isinstance(entry.identifier, ContainerIdentifier):
+            yield entry.identifier
 
 
 def _grow(branch: Tree, store: Store, container: ContainerIdentifier, group: zarr.Group) -> None:

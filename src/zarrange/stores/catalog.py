@@ -49,6 +49,10 @@ class Search:
         self._guide = Guide(selection)
         self._scan = self._new_scan()
 
+    def __repr__(self) -> str:
+        filters = ", ".join(f"{name} {one.text}" for name, one in self._selection.wanted.items())
+        return f"<Search for {', '.join(self.kinds)}{f' with {filters}' if filters else ''}>"
+
     def __iter__(self) -> Iterator[Entry]:
         """Yield the artifacts. Raises `IncompleteError` at the end if something could not be read."""
         scan = self._new_scan()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import islice
@@ -13,8 +14,8 @@ from zarrange.stores.catalog import Search, Unreadable
 from zarrange.stores.overview import MAX_GROUPS, overview
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from concurrent.futures import Executor
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from concurrent.futures import Executor, Future
 
     from zarrange.diagnostics import Diagnostic
     from zarrange.identifiers import Value
@@ -34,6 +35,8 @@ MAX_IN_NOTEBOOK = 10_000
 """A cell that shows a store looks at so many artifacts; `tree` looks at all."""
 BATCH = 64
 """How many artifacts are measured in one task of an executor."""
+WINDOW = 256
+"""How many tasks an executor is given ahead."""
 
 
 class Finder:
@@ -65,7 +68,7 @@ class Finder:
         search = Search(self._backend, self.layout, selection, latest=name)
         level = search.level(name)
         found = search.firsts(None if level is None else level - 1)
-        dated = [(entry, entry.key.values[name]) for entry in found if name in entry.key.values]
+        dated = ((entry, entry.key.values[name]) for entry in found if name in entry.key.values)
         return max(dated, key=lambda pair: pair[1], default=(None, None))[0]
 
     def values(self, field: str, kind: Kinds = None, /, **filters: object) -> tuple[Value, ...]:
@@ -88,12 +91,13 @@ class Finder:
         in other processes too; credentials are not sent there, an object store's must be in their environment.
         """
         paths = _outermost(entry.path for entry in self.find(kind, **filters))
+        measure = partial(_measure, self._backend)
         if executor is not None:
-            return sum(executor.map(partial(_measure, self._backend), _batches(paths)))
+            return sum(_spread(executor, measure, _batches(paths, BATCH)))
         if self._backend.in_flight == 1:
-            return _measure(self._backend, paths)
+            return measure(paths)
         with ThreadPoolExecutor(self._backend.in_flight) as threads:
-            return sum(threads.map(self._backend.size, paths))
+            return sum(_spread(threads, measure, _batches(paths, 1)))
 
     def table(self, kind: Kinds = None, /, **filters: object) -> Any:
         """Return what exists as a `pyarrow.Table`, one row an artifact. Takes and raises what `find` does.
@@ -171,9 +175,20 @@ def _outermost(paths: Iterable[str]) -> Iterator[str]:
             yield path
 
 
-def _batches(paths: Iterator[str]) -> Iterator[list[str]]:
-    while batch := [*islice(paths, BATCH)]:
+def _batches(paths: Iterator[str], size: int) -> Iterator[list[str]]:
+    while batch := [*islice(paths, size)]:
         yield batch
+
+
+def _spread(executor: Executor, measure: Callable[[list[str]], int], batches: Iterable[list[str]]) -> Iterator[int]:
+    """Measure batches by an executor, a window of them at a time; its own `map` would take all of them at once."""
+    waiting: deque[Future[int]] = deque()
+    for batch in batches:
+        waiting.append(executor.submit(measure, batch))
+        if len(waiting) >= WINDOW:
+            yield waiting.popleft().result()
+    for future in waiting:
+        yield future.result()
 
 
 def _cut(results: Iterator[Result]) -> Iterator[Result]:
