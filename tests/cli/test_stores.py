@@ -328,7 +328,7 @@ class TestFind:
             (["iteration=01000"], "filter: field `iteration` does not take '01000': it is not how such a value"),
             (["iteration="], "filter: field `iteration` does not take ''"),
             (["iteration=1..x"], "filter: field `iteration` does not take 'x'"),
-            (["iteration=1..5", "iteration=9"], "a range stands alone"),
+            (["iteration=1..5", "iteration=9"], "takes one range, or several values"),
             (["day=2026-02-30"], "filter: field `day` does not take '2026-02-30'"),
             (["day=yesterday"], "filter: field `day` does not take 'yesterday'"),
             (["run=a/b"], "filter: field `run` does not take 'a/b'"),

@@ -123,7 +123,12 @@ class TestForms:
         assert admitted(layout, "index", None, SAMPLES["index"]) == [None]
         assert admitted(layout, "index", [None], SAMPLES["index"]) == [None]
         assert admitted(layout, "index", [None, "i2"], SAMPLES["index"]) == ["i2", None]
-        assert admitted(layout, "run", None, SAMPLES["run"]) == []
+
+    @pytest.mark.parametrize("kinds", ["note", None])
+    def test_never_absent(self, layout, kinds):
+        """`None` for a field that no artifact is without is refused: it is not an empty answer."""
+        with pytest.raises(FieldError, match=r"field `run` is never absent; to have any value of it, leave the filter"):
+            select(layout, kinds, {"run": None})
 
     @pytest.mark.parametrize(
         ("given", "steps"),
@@ -250,6 +255,7 @@ class TestSeveralFilters:
 
 
 STEPS = "it takes a whole number from 0 to 100000"
+OR_RANGE = ", or a range such as FROM..TO, FROM.. or ..TO"
 COLORS = "it takes one of 'red', 'green'"
 TUPLE = "a tuple is the start and the stop of days; several values are a list"
 UNORDERED = "its values have no order that a slice could go by"
@@ -288,7 +294,7 @@ REFUSED = [
     ("log", "day", ("2026-01-01", None), "does not take '2026-01-01': it is of type str; it takes a datetime.date"),
     ("event", "time", date(1), f"does not take datetime.date(2026, 1, 1): it is of type date; {TIMES}"),
     ("note", "run", ["r1", ["r2"]], "does not take ['r2']: it is of type list, not str; it takes "),
-    ("note", "run", {"r1": 1}, "does not take {'r1': 1}: it is of type dict, not str; it takes "),
+    ("note", "run", {"r1": 1}, "does not take {'r1': 1}: several values are given as a list or a set; it takes "),
     ("note", "run", ("r1", "r2"), f"does not take ('r1', 'r2'): {TUPLE}; it takes "),
     ("note", "run", slice("r1", "r3"), f"does not take slice('r1', 'r3', None): {UNORDERED}; it takes "),
     ("note", "run", "a/b", "does not take 'a/b': '/' is not portable; it takes "),
@@ -409,12 +415,17 @@ class TestTexts:
     @pytest.mark.parametrize(
         ("name", "texts", "message"),
         [
-            ("step", ["1e3"], f"note: field `step` does not take '1e3': {UNWRITTEN}; {STEPS}"),
-            ("step", ["007"], f"note: field `step` does not take '007': {UNWRITTEN}; {STEPS}"),
-            ("step", ["-1"], f"note: field `step` does not take -1; {STEPS}"),
+            ("step", ["1e3"], f"note: field `step` does not take '1e3': {UNWRITTEN}; {STEPS}{OR_RANGE}"),
+            ("step", ["007"], f"note: field `step` does not take '007': {UNWRITTEN}; {STEPS}{OR_RANGE}"),
+            ("step", ["-1"], f"note: field `step` does not take -1; {STEPS}{OR_RANGE}"),
+            ("step", ["5..1"], "note: field `step` does not take '5..1': the range ends before it begins"),
             ("step", ["1..x"], f"note: field `step` does not take 'x': {UNWRITTEN}; it takes a whole number"),
             ("step", ["1...5"], f"note: field `step` does not take '.5': {UNWRITTEN}; it takes a whole number"),
-            ("step", ["1..5", "7"], f"note: field `step` does not take ['1..5', '7']: a range stands alone; {STEPS}"),
+            (
+                "step",
+                ["1..5", "7"],
+                "note: field `step` takes one range, or several values, each given as a filter of its own",
+            ),
             ("color", ["blue"], f"note: field `color` does not take 'blue'; {COLORS}"),
             ("done", ["yes"], f"note: field `done` does not take 'yes': {UNWRITTEN}; it takes True or False"),
             ("steps", ["1"], "note: field `steps` is not in the layout; a similar field exists: `step`"),

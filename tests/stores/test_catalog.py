@@ -739,7 +739,7 @@ class TestUnreadable:
         (place / name).write_bytes(b"{")
         _, ((path, reason),) = reported(search(root, "image"))
         assert path == "m/box.zarr/images/0001/a"
-        assert reason.startswith(f"its {name} is damaged: JSONDecodeError(")
+        assert reason.startswith(f"its {name} is damaged: it is not JSON (")
 
     def test_a_damaged_container(self, root):
         """A container with damaged metadata is reported, where it is looked at, and what is in it is not known."""

@@ -286,7 +286,7 @@ class TestUnreadable:
             file.write("{")
         ((rule, path, message),) = findings(mixed, MIXED)
         assert (rule, path) == ("unreadable-path", os.path.dirname(damaged))
-        assert message.startswith(f"its {os.path.basename(damaged)} is damaged: JSONDecodeError(")
+        assert message.startswith(f"its {os.path.basename(damaged)} is damaged: it is not JSON (")
 
     def test_damaged_attributes(self, mixed):
         """Attributes of format 2 that are no JSON object keep zarr from opening the node, and are told."""

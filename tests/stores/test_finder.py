@@ -24,7 +24,6 @@ from zarrange.errors import (
     FieldError,
     IncompleteError,
     UnknownKindError,
-    UnreadableError,
 )
 from zarrange.stores import finder
 from zarrange.stores.catalog import Entry, Unreadable
@@ -514,10 +513,10 @@ class Meddling(ThreadPoolExecutor):
         super().__init__(2)
         self.meddle = meddle
 
-    def map(self, function, *iterables, **options):
-        work = [list(one) for one in iterables]
-        self.meddle()
-        return super().map(function, *work, **options)
+    def submit(self, function, *arguments, **options):
+        meddle, self.meddle = self.meddle, lambda: None
+        meddle()
+        return super().submit(function, *arguments, **options)
 
 
 class TestSize:
@@ -607,18 +606,11 @@ class TestSize:
             assert store.count("padded") == 1
 
     def test_removed_meanwhile(self, written):
-        """What is removed between being found and being measured counts nothing, or is told; nothing is made up."""
+        """What is removed between being found and being measured counts nothing."""
         rest = written.size() - written.size("padded", run="r1", step=1)
         key = Key("padded", {"run": "r1", "step": 1})
         with Meddling(lambda: written.remove(key)) as pool:
-            try:
-                told = written.size(["padded", "plain"], executor=pool)
-            except UnreadableError as error:
-                told = str(error)
-        assert told in {
-            written.size(["padded", "plain"]),
-            f"'{written.identifier('padded', run='r1', step=1).path}' cannot be read: no such file or directory",
-        }
+            assert written.size(["padded", "plain"], executor=pool) == written.size(["padded", "plain"])
         assert written.size() == rest
 
 

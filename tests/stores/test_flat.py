@@ -349,7 +349,7 @@ class TestFailures:
         assert [one.path for one in made.results()] == by_hand(TREE, "image", {})
         ((found_path, reason),) = [(one.path, one.reason) for one in made.unreadable]
         assert found_path == path
-        assert reason.startswith("its zarr.json is damaged: JSONDecodeError(")
+        assert reason.startswith("its zarr.json is damaged: it is not JSON (")
 
 
 NOTES = {f"run{run}/notes/{name}.txt": b"" for run in range(3) for name in range(10, 20)}

@@ -9,6 +9,7 @@ answer.
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from zarrange.errors import FieldError
 from zarrange.language.fields import FieldSpec, Misfit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from zarrange.identifiers import Key, Value
     from zarrange.language.fields import Field
@@ -65,12 +66,11 @@ def select(layout: Layout, kinds: str | Iterable[str] | None, filters: Mapping[s
     Raises `UnknownKindError`, and `FieldError` for a field that a kind does not have and a value that does not fit.
     """
     if kinds is not None:
-        kinds = [kinds] if isinstance(kinds, str) else [*kinds]
+        kinds = _names(kinds)
     label = _asked(kinds)
     for name in filters:
         if name not in layout.fields:
-            reason = f"is not in the layout; {similar(name, layout.fields, 'field')}"
-            raise FieldError(label, name, filters[name], reason)
+            raise FieldError(label, name, filters[name], f"is not in the layout; {_instead(layout, name)}")
     if kinds is None:
         chosen = {name: kind for name, kind in layout.kinds.items() if filters.keys() <= kind.fields.keys()}
         if not chosen:
@@ -81,7 +81,29 @@ def select(layout: Layout, kinds: str | Iterable[str] | None, filters: Mapping[s
         chosen = {name: layout.kind(name) for name in kinds}
         for kind in chosen.values():
             kind.refuse_unknown(filters)
-    return Selection(chosen, {name: _wanted(label, layout.fields[name], one) for name, one in filters.items()})
+    wanted = {name: _wanted(label, layout.fields[name], one) for name, one in filters.items()}
+    for name, one in wanted.items():
+        if one.values == (None,):
+            chosen = {other: kind for other, kind in chosen.items() if name in kind.optional}
+        if not chosen:
+            raise FieldError(label, name, None, "is never absent; to have any value of it, leave the filter out")
+    return Selection(chosen, wanted)
+
+
+def _names(kinds: str | Iterable[str]) -> list[str]:
+    if isinstance(kinds, str):
+        return [kinds]
+    names = [*kinds] if isinstance(kinds, Iterable) else [kinds]
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError(f"a kind is given by its name, several by a list of names, not as {shown(kinds)}")
+    return names
+
+
+def _instead(layout: Layout, name: str) -> str:
+    """What to write in the place of a field that the layout does not have."""
+    if name in {"kind", "kinds"}:
+        return "kinds are given first, without a name"
+    return similar(name, layout.fields, "field")
 
 
 def _asked(kinds: Sequence[str] | None) -> str:
@@ -105,6 +127,8 @@ def _read(one: Field, given: Any) -> Wanted:
         return Wanted(given, str(given))
     if isinstance(given, list | set | frozenset):
         return _any_of([None if value is None else one.accept(value) for value in given])
+    if isinstance(given, Iterable) and not isinstance(given, str):
+        raise one.misfit(given, "several values are given as a list or a set")
     if callable(given):
         return Wanted(lambda value: value is not None and given(value), "where a predicate holds", is_predicate=True)
     return _any_of([None if given is None else one.accept(given)])
@@ -181,7 +205,7 @@ def read_filters(layout: Layout, kinds: Iterable[str], texts: Mapping[str, list[
     for name, written in texts.items():
         one = layout.fields.get(name)
         if one is None:
-            raise FieldError(label, name, written, f"is not in the layout; {similar(name, layout.fields, 'field')}")
+            raise FieldError(label, name, written, f"is not in the layout; {_instead(layout, name)}")
         try:
             found[name] = _from_texts(one, written)
         except Misfit as misfit:
@@ -192,20 +216,33 @@ def read_filters(layout: Layout, kinds: Iterable[str], texts: Mapping[str, list[
 def _from_texts(one: Field, written: list[str]) -> object:
     spans = [text for text in written if ".." in text and one.type in ORDERED]
     if not spans:
-        return [one.from_text(text) for text in written]
+        return [_from_text(one, text) for text in written]
     if len(written) > 1:
-        raise one.misfit(written, "a range stands alone")
+        raise Misfit("takes one range, or several values, each given as a filter of its own")
     first, last = written[0].split("..", 1)
     if one.type == "datetime" and (day := _day(last)) is not None:
         # The whole of the last day is meant.
         begin, end = _end_from_text(one, first), day + datetime.timedelta(days=1)
         if begin is not None and begin >= end:
-            raise one.misfit(written[0], "the range ends before it begins")
+            raise _backwards(written[0])
         return Between(begin, end)
     ends = _end_from_text(one, first), _end_from_text(one, last)
     if None not in ends and ends[0] > ends[1]:
-        raise one.misfit(written[0], "the range ends before it begins")
+        raise _backwards(written[0])
     return Between(*ends, is_closed=True)
+
+
+def _from_text(one: Field, text: str) -> Value:
+    try:
+        return one.from_text(text)
+    except Misfit as misfit:
+        if one.type not in ORDERED:
+            raise
+        raise Misfit(f"{misfit}, or a range such as FROM..TO, FROM.. or ..TO") from None
+
+
+def _backwards(text: str) -> Misfit:
+    return Misfit(f"does not take {text!r}: the range ends before it begins")
 
 
 def _end_from_text(one: Field, text: str) -> Any:

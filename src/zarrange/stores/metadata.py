@@ -106,7 +106,7 @@ def _object(name: str, content: bytes) -> dict[str, Any]:
     try:
         data = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise DamagedError(f"its {name} is damaged: {error!r}") from None
+        raise DamagedError(f"its {name} is damaged: it is not JSON ({error})") from None
     if not isinstance(data, dict):
         raise DamagedError(f"its {name} is damaged: it is not a JSON object")
     return data

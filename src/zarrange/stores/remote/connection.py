@@ -6,6 +6,7 @@ status and an error code, neither as a message nor as the context of an exceptio
 
 from __future__ import annotations
 
+import os
 import re
 from datetime import timedelta
 from threading import Lock
@@ -35,6 +36,8 @@ RETRIES: dict[str, Any] = {
 WHOLE = frozenset({"client_options", "retry_config", "credential_provider"})
 """The options that are not settings of the store itself."""
 FROM_URL = re.compile(r"prefix|(?:aws_|google_)?bucket(?:_name)?|(?:azure_)?container_name").fullmatch
+IN_ENVIRONMENT = ("AWS_ENDPOINT", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3")
+"""Where obstore looks for an endpoint that is not given."""
 ENDPOINT = re.compile(r"\w*endpoint(?:_url)?(?:_s3)?").fullmatch
 _IMPROPER = re.compile(r"(?:\A|/)\.{0,2}(?:/|\Z)|[\x00-\x1f\x7f\ud800-\udfff]")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,15}").fullmatch
@@ -144,9 +147,14 @@ def _check_options(options: Mapping[str, Any]) -> None:
 def _arguments(options: Mapping[str, Any]) -> dict[str, Any]:
     config = {name: value for name, value in options.items() if name not in WHOLE}
     found = {name: value for name, value in options.items() if name in WHOLE}
+    given = {name: str(value) for name, value in config.items() if ENDPOINT(name)}
+    endpoints = given or {name: os.environ[name] for name in IN_ENVIRONMENT if name in os.environ}
+    for name, endpoint in endpoints.items():
+        if not endpoint.startswith(("http://", "https://")):
+            # obstore would panic at the first request.
+            raise ValueError(f"the endpoint of the object store, `{name}`, does not begin with http:// or https://")
     # Whoever writes http:// means it; obstore would refuse it with each request.
-    is_plain = any(ENDPOINT(name) and str(value).startswith("http://") for name, value in config.items())
-    if is_plain:
+    if any(endpoint.startswith("http://") for endpoint in endpoints.values()):
         # Given none, obstore looks into the environment.
         found["client_options"] = {"allow_http": True, **(options.get("client_options") or {})}
     found["retry_config"] = {**RETRIES, **(options.get("retry_config") or {})}
@@ -206,9 +214,9 @@ def _refusal(verb: str, error: Exception) -> Exception:
     if verb == "created" and type(error).__name__ == "AlreadyExistsError":
         return Taken()
     shown = " ".join(one for one in (status[1] if status else "", name) if one)
-    message = f"cannot be {verb}: {_reason(error, text, name, int(status[1]) if status else 0)}"
-    kind = StoreError if verb != "read" else AccessDeniedError if message.endswith(_DENIED) else UnreadableError
-    return kind(f"{message} ({shown})" if shown else message)
+    reason = _reason(error, text, name, int(status[1]) if status else 0)
+    kind = StoreError if verb != "read" else AccessDeniedError if reason.startswith(_DENIED) else UnreadableError
+    return kind(f"cannot be {verb}: {reason}{f' ({shown})' if shown else ''}")
 
 
 # A key's id has digits and capitals only, and a secret is not written as a code.
@@ -216,6 +224,9 @@ _CODE = re.compile(r"(?:<Code>|\(code: )((?:[A-Z][a-z]+)+)(?:</Code>|\))")
 _STATUS = re.compile(r"status code: (\d{3})\b")
 _NO_BUCKET = frozenset({"NoSuchBucket", "ContainerNotFound"})
 _EXPIRED = frozenset({"ExpiredToken", "RequestExpired", "TokenRefreshRequired"})
+_UNKNOWN = frozenset({"InvalidToken", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
+_NOWHERE = ("169.254.16", "metadata.google")
+"""The addresses at which a machine of a cloud is told its own credentials."""
 _BUSY = (429, 503)
 _DENIED = "access denied"
 
@@ -225,6 +236,10 @@ def _reason(error: Exception, text: str, code: str, status: int) -> str:
         return "there is no such bucket"
     if code in _EXPIRED:
         return "the credentials have expired"
+    if any(part in text for part in _NOWHERE):
+        return "there are no credentials for it in the environment, such as AWS_ACCESS_KEY_ID"
+    if code in _UNKNOWN:
+        return f"{_DENIED}: the credentials are not accepted"
     if status in {401, 403} or code == "AccessDenied":
         return _DENIED
     if status in _BUSY:
@@ -237,9 +252,6 @@ def _reason(error: Exception, text: str, code: str, status: int) -> str:
 
 
 _SIGNS = (
-    # The address at which a machine of a cloud is told its own credentials.
-    ("169.254.16", "there are no credentials for it"),
-    ("metadata.google", "there are no credentials for it"),
     ("redirect without LOCATION", "the bucket is in another region"),
     ("builder error", "the endpoint is not a URL that may be asked"),
     ("timed out", "the server does not answer in time"),
