@@ -482,7 +482,7 @@ main(sys.argv[1:])
         assert zarrange("find", "memory://nothing", "--layout", "grids.yaml").out == ""
         done = zarrange("doctor", "memory://nothing", "--layout", "grids.yaml")
         assert (done.status, done.out) == (2, "")
-        assert done.err == "zarrange: 'memory://nothing' has nothing below it, so there is no store to check\n"
+        assert done.err == "zarrange: 'memory://nothing' has nothing below it, so there is no store\n"
 
     def test_of_an_object_store(self, zarrange):
         """Every command works on an object store as on a folder."""

@@ -696,7 +696,7 @@ class TestTree:
         assert model._repr_html_() == model.tree()._repr_html_()
         monkeypatch.setattr(finder, "MAX_IN_NOTEBOOK", count - 1)
         shown = model._repr_html_()
-        assert f"only the first {count - 1:,} artifacts are shown here" in shown
+        assert f"only the first {count - 1:,} artifacts were looked at" in shown
         assert f"{count - 1:,} artifacts" in shown
         assert "Incomplete" in shown
 

@@ -369,6 +369,13 @@ class TestFirsts:
         assert [entry.path for entry in made.firsts(-1)] == ["run0/notes/10.txt"]
         assert [entry.path for entry in made.firsts(None)] == sorted(NOTES)
 
+    @pytest.mark.parametrize("level", [None, -1, 0, 1, 2])
+    @pytest.mark.parametrize("latest", [None, "step"])
+    def test_firsts_in_parallel(self, level, latest):
+        """Many at a time, the first artifacts are those that one by one finds, in the same order."""
+        (one, _), (many, _) = (search(NOTES, "note", latest=latest, in_flight=number) for number in (1, 8))
+        assert [*many.firsts(level)] == [*one.firsts(level)] != []
+
     @pytest.mark.parametrize("page", [0, *PAGES])
     @pytest.mark.parametrize("filters", [{}, {"step": [10, 12, 19]}, {"step": range(20)}])
     def test_latest(self, page, filters):

@@ -19,6 +19,7 @@ from zarrange.errors import (
     NotInStoreError,
     UnreadableError,
 )
+from zarrange.stores import folders
 from zarrange.stores.backend import FILE, FOLDER, Requests
 from zarrange.stores.local import LocalBackend
 
@@ -422,3 +423,14 @@ class TestTop:
         (tmp_path / "there").mkdir()
         (tmp_path / "there/zarr.json").write_text(json.dumps({"zarr_format": 3, "node_type": "group"}))
         assert backend.found(path).sort == "group"
+
+
+def test_large_metadata(tmp_path, monkeypatch):
+    """Metadata of many blocks are read whole, up to a limit beyond which they are unreadable."""
+    backend = LocalBackend(str(tmp_path))
+    content = b"x" * 200_000
+    (tmp_path / "zarr.json").write_bytes(content)
+    assert backend.read("zarr.json") == content
+    monkeypatch.setattr(folders, "MAX_METADATA", 150_000)
+    with pytest.raises(UnreadableError, match=r"its zarr\.json has more than 150,000 bytes, which are not read"):
+        backend.look("", Requests())

@@ -168,7 +168,8 @@ class TestOddDocuments:
         chunks = {"chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [1] * len(shape)}}}
         node = parsed(ARRAY | chunks | {"shape": shape})
         assert node.shape == tuple(shape)
-        assert node.nbytes == 4 * int(np.prod([*map(int, shape)], dtype=object))
+        nbytes = 4 * int(np.prod([*map(int, shape)], dtype=object))
+        assert node.nbytes == (nbytes if nbytes < 2**63 else None)
 
     @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
     def test_text(self, encoding):
@@ -323,3 +324,45 @@ class TestChunks:
     def test_not_chunk_like(self, name):
         """Other names are not."""
         assert not is_chunk_like(name)
+
+
+class TestHostile:
+    """Metadata that nobody could have meant are damaged, whatever is made of them later."""
+
+    @pytest.mark.parametrize("shape", [[10**400], [2**63], [1] * 65])
+    def test_shapes(self, shape):
+        """A shape that no array can have is damaged."""
+        document = {
+            "zarr_format": 2,
+            "shape": shape,
+            "chunks": [1],
+            "dtype": "<f4",
+            "compressor": None,
+            "fill_value": 0,
+            "filters": None,
+            "order": "C",
+        }
+        with pytest.raises(DamagedError, match="its shape is "):
+            parse_node(".zarray", json.dumps(document).encode())
+
+    @pytest.mark.parametrize("dtype", ["<f" + "9" * 5000, "<f٤", "float" + "9" * 5000])
+    def test_types(self, dtype):
+        """A data type of unknown size is shown as it is written, and has no number of bytes."""
+        node = Node("array", 3, (1,), dtype)
+        assert node.nbytes is None
+        document = {
+            "zarr_format": 2,
+            "shape": [1],
+            "chunks": [1],
+            "dtype": dtype,
+            "compressor": None,
+            "fill_value": 0,
+            "filters": None,
+            "order": "C",
+        }
+        assert parse_node(".zarray", json.dumps(document).encode()).dtype == dtype
+
+    def test_bytes(self):
+        """More bytes than 63 bits can count are not counted."""
+        assert Node("array", 3, (2**62,), "uint8").nbytes == 2**62
+        assert Node("array", 3, (2**62, 2**62), "float64").nbytes is None

@@ -437,6 +437,16 @@ class TestLook:
             backend.look("1", Requests())
 
 
+def test_forked(monkeypatch):
+    """A process that was forked asks by threads of its own: its parent's are not there."""
+    backend = RemoteBackend("memory://forked")
+    before = backend._pool()
+    assert backend._pool() is before
+    monkeypatch.setattr(remote_module.os, "getpid", lambda: -1)
+    assert backend._pool() is not before
+    assert backend.look("a", Requests()) == FOLDER
+
+
 class TestFiles:
     """Single objects as files."""
 

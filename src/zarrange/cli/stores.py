@@ -186,9 +186,12 @@ def _store(options: argparse.Namespace) -> Store:
     layout = None if options.layout is None else load_layout(options.layout, options)
     check_root(options.root)
     try:
-        return Store(options.root, layout)
+        store = Store(options.root, layout)
     except (StoreError, ValueError, ModuleNotFoundError) as error:
         sys.exit(usage(reason(error)))
+    if not store.is_there():
+        sys.exit(usage(f"{options.root!r} has nothing below it, so there is no store"))
+    return store
 
 
 def _search(store: Store, options: argparse.Namespace) -> Search:

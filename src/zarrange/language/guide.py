@@ -30,8 +30,8 @@ __all__ = ["Guide", "Place", "Step", "Way"]
 
 MAX_REMEMBERED = 4_096
 """How many names a place remembers: those of datasets and parameters are the same in many folders."""
-MAX_NAMES = 10_000
-"""Beyond so many names that values of several fields make together, a folder is listed."""
+MAX_NAMES = 100
+"""Beyond so many names that values make in one segment, its folder is listed: each name would be asked for."""
 
 
 @frozen(eq=False)

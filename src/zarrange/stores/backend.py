@@ -72,6 +72,12 @@ class Backend(Protocol):
     page: int
     """How many keys a page of `pages` has; 0: there is no flat listing."""
 
+    def is_there(self) -> bool:
+        """Return whether the root exists: a folder; in an object store, the beginning of some key.
+
+        A root that cannot be read may exist.
+        """
+
     def items(self, path: str, requests: Requests) -> list[Item]:
         """Return what is in a folder, one level, unordered. What does not exist is empty. Raises `UnreadableError`."""
 

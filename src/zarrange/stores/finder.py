@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from zarrange.errors import FieldError
 from zarrange.language.selection import ORDERED, select
-from zarrange.stores.catalog import Search, Unreadable
+from zarrange.stores.catalog import Search
 from zarrange.stores.overview import MAX_GROUPS, overview
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from zarrange.language.layout import Layout
     from zarrange.language.selection import Wanted
     from zarrange.stores.backend import Backend
-    from zarrange.stores.catalog import Entry, Result
+    from zarrange.stores.catalog import Entry
     from zarrange.stores.overview import Overview
 
 __all__ = ["Finder", "Kinds"]
@@ -45,6 +45,10 @@ class Finder:
     root: str
     layout: Layout
     _backend: Backend
+
+    def is_there(self) -> bool:
+        """Return whether the root exists: a folder; in an object store, the beginning of some key."""
+        return self._backend.is_there()
 
     def find(self, kind: Kinds = None, /, **filters: object) -> Search:
         """Return what exists of a kind (or several; by default all that have the fields of `filters`), lazily.
@@ -131,7 +135,8 @@ class Finder:
 
     def _repr_html_(self) -> str:
         """Return the tree, for a notebook; of a store with very many artifacts only the first ones."""
-        return overview(_cut(self.find().results()), self.layout, root=self.root)._repr_html_()
+        found = self.find().results()
+        return overview(found, self.layout, root=self.root, limit=MAX_IN_NOTEBOOK)._repr_html_()
 
     def examine(self, *, root: str | None = None) -> tuple[Diagnostic, ...]:
         """Return what is wrong with the store, as `zarrange doctor` lists it. Nothing is changed.
@@ -189,12 +194,6 @@ def _spread(executor: Executor, measure: Callable[[list[str]], int], batches: It
             yield waiting.popleft().result()
     for future in waiting:
         yield future.result()
-
-
-def _cut(results: Iterator[Result]) -> Iterator[Result]:
-    yield from islice(results, MAX_IN_NOTEBOOK)
-    if next(results, None) is not None:
-        yield Unreadable("", f"only the first {MAX_IN_NOTEBOOK:,} artifacts are shown here")
 
 
 def _measure_entry(backend: Backend, entry: Entry) -> int:

@@ -16,7 +16,15 @@ import time
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
-from zarrange.errors import AlreadyExistsError, DamagedError, LeftoverError, NotFoundError, NotInStoreError, StoreError
+from zarrange.errors import (
+    AlreadyExistsError,
+    DamagedError,
+    LeftoverError,
+    NotFoundError,
+    NotInStoreError,
+    StoreError,
+    UnreadableError,
+)
 from zarrange.stores.backend import WORKING_FOLDER
 from zarrange.stores.metadata import LEFTOVER, METADATA, NODE_METADATA, is_chunk_like, parse_node, parse_type
 
@@ -49,6 +57,8 @@ T = TypeVar("T")
 # Not blocking: a named pipe of that name would be waited for.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 AT_ONCE = 65_536
+MAX_METADATA = 128 * 1024 * 1024
+"""What is larger would fill the memory, and hold up everything else."""
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NODES = frozenset(NODE_METADATA)
 TRASH = (WORKING_FOLDER, "trash")
@@ -111,8 +121,8 @@ def read_file(folder: str | int, name: str) -> bytes:
         raise
     try:
         content = os.read(descriptor, AT_ONCE)
-        while len(content) % AT_ONCE == 0 and (more := os.read(descriptor, AT_ONCE)):
-            content += more
+        if len(content) == AT_ONCE:
+            content += _rest(descriptor, name)
         if not content and not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise DamagedError(f"its {name} is damaged: it is not a file")
     except (IsADirectoryError, BlockingIOError):
@@ -120,6 +130,18 @@ def read_file(folder: str | int, name: str) -> bytes:
     finally:
         os.close(descriptor)
     return content
+
+
+def _rest(descriptor: int, name: str) -> bytes:
+    """Return what is behind the first block of a metadata file: few are so large."""
+    parts: list[bytes] = []
+    length = AT_ONCE
+    while part := os.read(descriptor, AT_ONCE):
+        parts.append(part)
+        length += len(part)
+        if length > MAX_METADATA:
+            raise UnreadableError(f"its {name} has more than {MAX_METADATA:,} bytes, which are not read")
+    return b"".join(parts)
 
 
 def _has(folder: str | int, name: str) -> bool:

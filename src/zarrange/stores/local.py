@@ -1,7 +1,8 @@
 """Local folders as a backend: `os.scandir`, and metadata read by one short `read` each.
 
-Symlinks below the root are never followed: a scan that joins a name that was not listed asks `stat` first, and what
-works on one artifact looks at every segment on the way. POSIX only.
+Symlinks below the root are not followed: a scan that joins a name that was not listed asks `stat` first, and what works
+on one artifact looks at every segment on the way. Reading goes by paths: a folder that somebody swaps for a symlink
+between that look and the reading is not noticed (what writes or removes goes by descriptors). POSIX only.
 """
 
 from __future__ import annotations
@@ -45,6 +46,15 @@ class LocalBackend:
         self._top = root
         self._prefix = root.rstrip("/") + "/"
         self.root = self._prefix[:-1]
+
+    def is_there(self) -> bool:
+        """Return whether the root is a folder, or one that may not be looked at."""
+        try:
+            return stat.S_ISDIR(os.stat(self._top).st_mode)
+        except PermissionError:
+            return True
+        except OSError:
+            return False
 
     def items(self, path: str, requests: Requests) -> list[Item]:
         """Return what is in a folder. Raises `UnreadableError`."""

@@ -38,7 +38,10 @@ NEW_KEYS = ("shape", "data_type", "chunk_grid", "chunk_key_encoding", "fill_valu
 OLD_KEYS = ("shape", "dtype", "chunks", "compressor", "fill_value", "filters", "order")
 """What the specifications ask of an array's metadata."""
 MAX_CACHED_BYTES = 16_384
-_NUMPY = re.compile(r"[<>|=]?([biufc])(\d+)")
+MAX_DIMENSIONS = 64
+MAX_ELEMENTS = 2**63
+"""What metadata cannot mean: numpy has no more dimensions, and no file system has files so large."""
+_NUMPY = re.compile(r"[<>|=]?([biufc])([0-9]{1,2})")
 _NUMPY_NAMES = {"b": "bool", "i": "int", "u": "uint", "f": "float", "c": "complex"}
 _BITS = re.compile(r"(?:int|uint|float|bfloat|complex|r)(8|16|32|64|128|256)")
 
@@ -62,12 +65,13 @@ class Node:
 
     @property
     def nbytes(self) -> int | None:
-        """The bytes of all elements, uncompressed; `None` for a group and for elements of unknown size."""
+        """The bytes of all elements, uncompressed; `None` for a group, for elements of unknown size, beyond 63 bits."""
         if self.shape is None or self.dtype is None:
             return None
         bits = _BITS.fullmatch(self.dtype)
         size = 1 if self.dtype == "bool" else int(bits[1]) // 8 if bits else 0
-        return math.prod(self.shape) * size if size else None
+        found = math.prod(self.shape) * size
+        return found if size and found < MAX_ELEMENTS else None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Node, (*(getattr(self, name) for name in _PLAIN), dict(self.attributes), self.is_consolidated)
@@ -178,6 +182,9 @@ def _text(dtype: object) -> str:
 
 
 def _numbers(written: object) -> tuple[int, ...] | None:
-    if isinstance(written, list) and all(type(one) is int and one >= 0 for one in written):
+    """Return numbers of elements, which are never so many that a file could not have them."""
+    if not isinstance(written, list) or len(written) > MAX_DIMENSIONS:
+        return None
+    if all(type(one) is int and 0 <= one < MAX_ELEMENTS for one in written):
         return tuple(written)
     return None

@@ -7,6 +7,7 @@ it as a whole. What could not be read is never taken for absent.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from attrs import define, evolve
@@ -96,12 +97,27 @@ class Scan:
         Level 0 are the folders in the root, -1 is the root itself.
         """
         tasks = [Task("", self._guide.start, "folder")]
-        for result in one_by_one(self._visit, tasks):
-            if isinstance(result, Unreadable):
+        if self._backend.in_flight > 1 and level != -1:
+            found = in_parallel(partial(self._visit_until, level), tasks, self._backend.in_flight)
+        else:
+            found = self._firsts_behind(tasks, level)
+        for result in found:
+            if isinstance(result, Entry):
+                yield result
+            else:
                 self.unreadable.append(result)
-                continue
+
+    def _visit_until(self, level: int | None, task: Task) -> tuple[list[Result], list[Task]]:
+        """Visit a task; one of a folder at the level, with all that is behind it until its first artifact."""
+        if level is None or not task.path or task.path.count("/") < level:
+            return self._visit(task)
+        return [*self._firsts_behind([task], level)], []
+
+    def _firsts_behind(self, tasks: list[Task], level: int | None) -> Iterator[Result]:
+        """Visit tasks one by one, leaving out what is behind a folder of the level that has had its first artifact."""
+        for result in one_by_one(self._visit, tasks):
             yield result
-            if level is not None:
+            if level is not None and isinstance(result, Entry):
                 below = "".join(f"{step}/" for step in result.path.split("/")[: level + 1])
                 while tasks and tasks[-1].path.startswith(below):
                     tasks.pop()

@@ -73,24 +73,13 @@ def examine(
     chosen = frozenset(STORE_RULES if rules is None else rules)
     if unknown := chosen - STORE_RULES.keys():
         raise ValueError(f"there is no rule {min(unknown)!r} of stores")
-    if not _is_there(backend):
+    if not backend.is_there():
         what = "has nothing below it" if _is_url(backend.root) else "is no folder"
         raise NotADirectoryError(f"{backend.root!r} {what}, so there is no store to check")
     examination = _Examination(backend, layout, chosen, backend.root if root is None else root)
     for thing in survey(backend, layout, examination.note):
         examination.take(thing)
     return tuple(sorted(examination.findings(), key=lambda one: (one.span, one.rule, one.message)))
-
-
-def _is_there(backend: Backend) -> bool:
-    """Whether there is a store: a folder; in an object store, something whose key begins with the root."""
-    requests = Requests()
-    try:
-        if _is_url(backend.root):
-            return bool(backend.items("", requests))
-        return backend.stat("", requests, may_be_file=False) == "folder"
-    except UnreadableError:
-        return True  # and is told as unreadable
 
 
 def _is_url(root: str) -> bool:

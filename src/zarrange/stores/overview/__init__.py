@@ -8,6 +8,7 @@ overview that is not of everything says so.
 from __future__ import annotations
 
 from collections import Counter
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from attrs import define, evolve, field, frozen
@@ -127,7 +128,8 @@ class Overview:
 
     `by` is the field that the groups are of, with the values that it has: the first one that all kinds share; `None`
     where there is none, and one group has everything. There may be more values than `groups` (`omitted`); `total` is of
-    everything. Of what could not be read, `unreadable` has the first ones, `unreadable_count` counts all.
+    everything. Of what could not be read, `unreadable` has the first ones, `unreadable_count` counts all. `cut_at` is
+    how many artifacts were looked at, where there are more.
     """
 
     layout: str
@@ -138,11 +140,12 @@ class Overview:
     total: Group
     unreadable: tuple[Unreadable, ...] = ()
     unreadable_count: int = 0
+    cut_at: int | None = None
 
     @property
     def is_complete(self) -> bool:
-        """Whether everything could be read."""
-        return not self.unreadable_count
+        """Whether this is everything."""
+        return not self.unreadable_count and self.cut_at is None
 
     @property
     def summary(self) -> str:
@@ -184,9 +187,9 @@ class Overview:
     @property
     def warning(self) -> str:
         """What there is to say of what could not be read; the places come behind it."""
-        if self.is_complete:
-            return ""
-        return f"{counted(self.unreadable_count, 'place')} could not be read"
+        cut = [] if self.cut_at is None else [f"only the first {self.cut_at:,} artifacts were looked at"]
+        unread = [f"{counted(self.unreadable_count, 'place')} could not be read"] if self.unreadable_count else []
+        return "; ".join([*cut, *unread])
 
     def _repr_html_(self) -> str:
         from zarrange.stores.overview.notebook import as_html
@@ -194,23 +197,26 @@ class Overview:
         return as_html(self)
 
 
-def overview(
+def overview(  # noqa: PLR0913 - each may be left out, and says what it is by its name
     results: Iterable[Result],
     layout: Layout,
     *,
     root: str | None = None,
     size: Callable[[Entry], int] | None = None,
     most: int | None = MAX_GROUPS,
+    limit: int | None = None,
 ) -> Overview:
     """Return the overview of what a search gives (`Search.results()`), what it could not read included.
 
     `size` measures an array or a file; a container is not measured, for what is in it is. `most` is how many groups are
-    given one by one, those that come first; `None` gives all.
+    given one by one, those that come first; `None` gives all. `limit` is how many results are looked at.
     """
     folding = _Folding(layout, size, most)
-    for result in results:
+    remaining = iter(results)
+    for result in remaining if limit is None else islice(remaining, limit):
         folding.add(result)
-    return folding.made(root)
+    is_cut = limit is not None and next(remaining, None) is not None
+    return evolve(folding.made(root), cut_at=limit if is_cut else None)
 
 
 def _shared(kinds: Iterable[Kind]) -> str | None:

@@ -7,6 +7,7 @@ the rest from the environment. What is in memory has its name and lasts as long 
 from __future__ import annotations
 
 import errno
+import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -42,7 +43,8 @@ class RemoteBackend:
         self.root = self._objects.root
         self.page = PAGE if self._objects.is_ordered else 0
         self._needed: dict[int, int] = {}
-        self._pool = ThreadPoolExecutor(self.in_flight, thread_name_prefix="zarrange-look")
+        self._process = os.getpid()
+        self._threads = ThreadPoolExecutor(self.in_flight, thread_name_prefix="zarrange-look")
 
     def __repr__(self) -> str:
         return f"RemoteBackend({self.root!r})"
@@ -57,7 +59,21 @@ class RemoteBackend:
     def __deepcopy__(self, memo: object) -> RemoteBackend:
         return self
 
+    def _pool(self) -> ThreadPoolExecutor:
+        """The threads that ask; a process that was forked has none of its parent's."""
+        if os.getpid() != self._process:
+            self._process = os.getpid()
+            self._threads = ThreadPoolExecutor(self.in_flight, thread_name_prefix="zarrange-look")
+        return self._threads
+
     # --- scanning ----------------------------------------------------------------------------------------------------
+
+    def is_there(self) -> bool:
+        """Return whether something is below the root, or may be."""
+        try:
+            return bool(self.items("", Requests()))
+        except UnreadableError:
+            return True
 
     def items(self, path: str, requests: Requests) -> list[Item]:
         """Return what is in a folder, one level. Raises `UnreadableError`."""
@@ -75,7 +91,7 @@ class RemoteBackend:
             names = NODE_METADATA[at : max(at + 1, self._needed.get(depth, 1))]
             count = len(names)
             requests.add(looks=count)
-            for content in self._pool.map(ask, names) if count > 1 else map(ask, names):
+            for content in self._pool().map(ask, names) if count > 1 else map(ask, names):
                 at += 1
                 if content is not None:
                     self._needed[depth] = at
@@ -179,7 +195,7 @@ class RemoteBackend:
 
         A group in which something else is by then stays.
         """
-        bare = ways_without_metadata(self._objects, path, self._pool)
+        bare = ways_without_metadata(self._objects, path, self._pool())
         try:
             yield
         except BaseException:
@@ -194,5 +210,5 @@ class RemoteBackend:
 
     def remove(self, path: str, sort: Literal["array", "group", "file"]) -> None:
         """Remove an array, a group or a file: its metadata first, so that nobody sees it half."""
-        ways_without_metadata(self._objects, path, self._pool)
+        ways_without_metadata(self._objects, path, self._pool())
         remove(self._objects, path, sort)
