@@ -444,10 +444,11 @@ class TestRequests:
         write_training(tmp_path, runs)
         made = search(tmp_path, "validation_prediction", layout=TRAINING, run="run001", iteration=2000)
         assert len([*made]) == 2
-        assert (made.requests.lists, made.requests.stats, made.requests.looks) == (1, 4 + 2, 2)
+        # Beside what is found, the folder of iterations is looked at: their names are like those of chunks.
+        assert (made.requests.lists, made.requests.stats, made.requests.looks) == (1, 4 + 2, 2 + 1)
         made = search(tmp_path, "validation_output", layout=TRAINING, run="run001", iteration=2000)
         assert len([*made]) == 2
-        assert (made.requests.lists, made.requests.stats, made.requests.looks) == (1 + 2, 4 + 2, 2)
+        assert (made.requests.lists, made.requests.stats, made.requests.looks) == (1 + 2, 4 + 2, 2 + 1)
 
     @pytest.mark.parametrize("runs", [1, 3])
     def test_unbound(self, tmp_path, runs):
@@ -459,13 +460,14 @@ class TestRequests:
         assert made.requests.looks == runs * 8
 
     def test_all_bound(self, tmp_path):
-        """With all bound, nothing is listed, and nothing beside the way is looked at."""
+        """With all bound, nothing is listed, and no more is looked at than what may be found or may be an array."""
         write_training(tmp_path, 2)
         values = {"run": "run001", "iteration": 1000, "dataset": "ds1"}
         made = search(tmp_path, "validation_prediction", layout=TRAINING, **values)
         assert len([*made]) == 1
-        assert (made.requests.lists, made.requests.stats, made.requests.looks) == (0, 6, 1)
-        assert made.requests.total == 7
+        # The array, and the folder of iterations: their names are like those of chunks.
+        assert (made.requests.lists, made.requests.stats, made.requests.looks) == (0, 6, 2)
+        assert made.requests.total == 8
 
     def test_a_way_that_ends(self, tmp_path):
         """Where a name on the way is not there, nothing behind it is asked for."""

@@ -352,6 +352,23 @@ class TestFailures:
         assert reason.startswith("its zarr.json is damaged: it is not JSON (")
 
 
+INNER = Layout.parse(
+    "zarrange: 1\nfields: {run: {type: str}, n: {type: int, min: 0}}\n"
+    "containers: {box: {path: '{{ run }}/{{ n }}'}}\nfiles: {note: {path: '{{ run }}/{{ n }}/{{ n }}'}}"
+)
+
+
+@pytest.mark.parametrize("page", [0, *PAGES])
+@pytest.mark.parametrize("filters", [{}, {"n": 0}, {"n": [0, 1]}, {"run": "r1"}, {"run": ["r1", "r2"], "n": 0}])
+@pytest.mark.parametrize("kind", ["box", "note"])
+def test_chunks_of_an_array_in_a_wrong_place(page, filters, kind):
+    """Chunks are no artifacts, whatever is bound and however the keys are listed."""
+    keys = {**{f"r1/{at}/0": b"" for at in range(2)}, "r1/.zarray": json.dumps(OLD_ARRAY).encode(), "r2/0/0": b""}
+    made, _ = search(keys, kind, layout=INNER, page=page, **filters)
+    expected = [] if filters == {"run": "r1"} else ["r2/0" if kind == "box" else "r2/0/0"]
+    assert [entry.path for entry in made] == expected
+
+
 NOTES = {f"run{run}/notes/{name}.txt": b"" for run in range(3) for name in range(10, 20)}
 STEPS = Layout.parse(
     "zarrange: 1\nfields: {run: {type: str}, step: {type: int}}\nfiles: {x: {path: '{{ run }}/notes/{{ step }}.txt'}}"

@@ -1,4 +1,4 @@
-"""Scan: one walk over what exists, by the ways of a `Guide`. Nothing is changed, and no array is entered.
+"""Scan: one walk over what exists, by the ways of a `Guide`. Nothing is changed, and no array's chunks are entered.
 
 Names that are known are joined, others are listed, one level a segment, or flat where an object store's first page of
 keys shows that this costs fewer requests. What is found is told by its metadata, and what its path means by matching
@@ -130,11 +130,13 @@ class Scan:
         behind: list[Task] = []
         path, place, sort = task.path, task.place, task.sort
         try:
+            if task.is_last and self._is_in_array(path):
+                return [], []
             if sort is None:
                 sort = self._backend.stat(path, self.requests, may_be_file=place.has_files)
             if sort == "folder":
                 self._visit_folder(task, results, behind)
-            elif sort == "file" and place.has_files and not (task.is_last and self._is_in_array(path)):
+            elif sort == "file" and place.has_files:
                 results += self._entries(path, FILE)
             elif sort == "symlink":
                 raise UnreadableError(self._backend.symlink(path))
@@ -162,14 +164,16 @@ class Scan:
         if task.is_last:
             return
         if not place.must_list:
-            behind += self._joined(path, place)
+            behind += self._joined(path, place, is_group=found is not None)
             return
         if items is None:
             items = self._backend.items(path, self.requests)
         behind += self._listed(path, place, items, is_group=found is not None)
 
-    def _joined(self, path: str, place: Place) -> list[Task]:
-        """The tasks behind a folder whose names are known."""
+    def _joined(self, path: str, place: Place, *, is_group: bool) -> list[Task]:
+        """The tasks behind a folder whose names are known; unless `is_group`, it may be an array."""
+        if not is_group and any(map(is_chunk_like, place.names)) and self._is_array(path):
+            return []
         chosen = ((name, place.step(name)) for name in place.names)
         return self._in_order([Task(_join(path, name), behind) for name, behind in chosen if behind is not None], place)
 
@@ -182,8 +186,7 @@ class Scan:
             if behind is None:
                 continue
             if not is_group and is_chunk_like(name):
-                # What looks like a chunk is one if this is an array, in a place that no array should have.
-                if self._backend.look(path, self.requests).sort == "array":
+                if self._is_array(path):
                     return []
                 is_group = True
             if sort != "file" or behind.has_files:
@@ -220,15 +223,18 @@ class Scan:
         return [Entry(path, keys, readings, found, self._backend.root, depths)]
 
     def _is_in_array(self, path: str) -> bool:
-        """Whether a file that a flat listing has shown is a chunk: level by level, no array would have been entered."""
-        for folder in _inner_chunks(path):
-            if folder not in self._arrays:
-                if len(self._arrays) > MAX_REMEMBERED:
-                    self._arrays.clear()
-                self._arrays[folder] = self._backend.look(folder, self.requests).sort == "array"
-            if self._arrays[folder]:
-                return True
-        return False
+        """Whether what a flat listing has shown is in an array: level by level, that would not have been entered."""
+        return any(map(self._is_array, _above_chunks(path)))
+
+    def _is_array(self, folder: str) -> bool:
+        """Whether a folder with names in it that look like chunks is an array, in a place that no array should have."""
+        if folder not in self._arrays:
+            if len(self._arrays) > MAX_REMEMBERED:
+                self._arrays.clear()
+            found = self._backend.look(folder, self.requests)
+            self._arrays[folder] = found.sort == "array"
+            return found.sort == "array"
+        return self._arrays[folder]
 
     # --- level by level, or flat -------------------------------------------------------------------------------------
 
@@ -287,11 +293,11 @@ class Scan:
         return [*_tasks(flat.seen), task] if flat.page() else []
 
 
-def _inner_chunks(path: str) -> Iterator[str]:
-    """The folders that may be arrays, if what is behind them in a path are chunks."""
+def _above_chunks(path: str) -> Iterator[str]:
+    """The folders that hold a name on a path that looks like a chunk."""
     above = ""
     for name in path.split("/"):
-        if above and is_chunk_like(name):
+        if is_chunk_like(name):
             yield above
         above = _join(above, name)
 

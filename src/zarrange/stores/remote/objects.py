@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any, TypeVar
@@ -26,6 +27,7 @@ __all__ = ["PAGE", "Objects", "parsed"]
 
 T = TypeVar("T")
 
+IN_FLIGHT = 32
 PAGE = 1000
 """How many keys the servers give at once."""
 MARK = "zarrange"
@@ -90,14 +92,18 @@ class Objects:
         batch = asked("read", next, stream, None)
         while batch:
             found = [(one["path"], one["size"]) for one in batch if one["path"].startswith(inside)]
-            yield [(key[len(self.base) :], size) for key, size in found if size or self._is_object(key, requests)]
+            marks = self._marks([key for key, size in found if not size], requests)
+            yield [(key[len(self.base) :], size) for key, size in found if key not in marks]
             batch = asked("read", next, stream, None)
             requests.add(lists=bool(batch))
 
-    def _is_object(self, key: str, requests: Requests) -> bool:
-        """Whether an empty object has this key: one that shows a folder ends with a slash, which is not told."""
-        requests.add(stats=1)
-        return self._head(key) is not None
+    def _marks(self, empty: list[str], requests: Requests) -> set[str]:
+        """Which keys of empty objects are none: one that shows a folder ends with a slash, which is not told."""
+        if not empty:
+            return set()
+        requests.add(stats=len(empty))
+        with ThreadPoolExecutor(min(len(empty), IN_FLIGHT), thread_name_prefix="zarrange-head") as threads:
+            return {key for key, length in zip(empty, threads.map(self._head, empty), strict=True) if length is None}
 
     def keys(self, path: str) -> Iterator[str]:
         """Yield the paths of what is below a folder."""
