@@ -324,6 +324,7 @@ class TestFind:
             (["grid", "day=2026-01-31"], "grid: field `day` does not belong to this kind; known: `iteration`, `run`"),
             (["iteration=1", "day=2026-01-31"], "filter: field `iteration` stands in no kind together with `day`"),
             (["=r1"], "'=r1' is not FIELD=VALUE, as in run=r1"),
+            (["iteration"], "`iteration` is a field of the layout, not a kind; a filter by it is iteration=VALUE"),
             (["iteration=x"], "filter: field `iteration` does not take 'x': it is not how such a value is written"),
             (["iteration=01000"], "filter: field `iteration` does not take '01000': it is not how such a value"),
             (["iteration="], "filter: field `iteration` does not take ''"),
@@ -681,7 +682,10 @@ class TestInit:
 
     @pytest.mark.parametrize(
         ("layout", "message"),
-        [("training", "and `training` would disagree"), ("more.yaml", "with another text; it was left as it is")],
+        [
+            ("training", "to record another one, remove .zarrange/store.json first"),
+            ("more.yaml", "with another text; it was left as it is"),
+        ],
     )
     def test_refused(self, zarrange, folder, layout, message):
         """Another layout is refused, and nothing changes."""
@@ -767,7 +771,7 @@ class TestUsage:
         """What a command does not take is told on standard error, with status 2."""
         done = zarrange(*arguments)
         assert (done.status, done.out) == (2, "")
-        assert "usage: zarrange" in done.err
+        assert f"usage: zarrange {arguments[0]} " in done.err
         assert message in done.err
 
     def test_a_search_imports_no_zarr(self, folder):

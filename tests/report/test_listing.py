@@ -408,7 +408,7 @@ class TestPlans:
 
     def test_a_plan_may_have_no_way(self, tmp_path):
         """Where no path can have what is asked for, the plan says so."""
-        plan = search(tmp_path, EVERY_TYPE, "image", run=None).plan()
+        plan = search(tmp_path, EVERY_TYPE, "image", run=[]).plan()
         assert plan_as_text(plan).endswith("\n\nno path can be of what is asked for")
         assert json.loads(plan_as_json(plan))["ways"] == []
 

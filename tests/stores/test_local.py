@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -434,3 +435,21 @@ def test_large_metadata(tmp_path, monkeypatch):
     monkeypatch.setattr(folders, "MAX_METADATA", 150_000)
     with pytest.raises(UnreadableError, match=r"its zarr\.json has more than 150,000 bytes, which are not read"):
         backend.look("", Requests())
+
+
+def test_the_size_of_very_deep_folders(tmp_path):
+    """Folders may lie in each other as deep as they like."""
+    here = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(1_500):
+        os.mkdir("d", dir_fd=here)
+        inner = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = inner
+    file = os.open("x", os.O_CREAT | os.O_WRONLY, dir_fd=here)
+    os.write(file, b"123")
+    os.close(file)
+    os.close(here)
+    try:
+        assert LocalBackend(str(tmp_path)).size("d") == 3
+    finally:
+        subprocess.run(["rm", "-r", tmp_path / "d"], check=True)

@@ -225,7 +225,7 @@ class TestAgreement:
         """A layout with other fields, kinds or templates is refused, it is said what to do, and nothing changes."""
         before = snapshot(home)
         for use in (Store, Store.init):
-            with pytest.raises(StoreError, match="leave the layout out to use the recorded one") as caught:
+            with pytest.raises(StoreError, match="the recorded one is used where none is given") as caught:
                 use(home, Layout.parse(text))
             assert "`small` would disagree about where artifacts are" in str(caught.value)
             assert snapshot(home) == before

@@ -437,6 +437,28 @@ class TestLook:
             backend.look("1", Requests())
 
 
+@pytest.mark.parametrize("name", ["AWS_ENDPOINT", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"])
+def test_endpoints_of_the_environment(monkeypatch, server, name):
+    """The environment's endpoint may be a plain one, and is refused by its name if it is no URL."""
+    bucket = server.new_bucket()
+    for other in ("AWS_ENDPOINT", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
+        monkeypatch.delenv(other, raising=False)
+    options = {key: value for key, value in server.options().items() if key != "endpoint"}
+    monkeypatch.setenv(name, "nonsense")
+    with pytest.raises(ValueError, match=f"`{name}`, does not begin with http:// or https://"):
+        RemoteBackend(f"s3://{bucket}", options)
+    if name != "AWS_ENDPOINT_URL_S3":
+        monkeypatch.setenv(name, server.url)
+        assert RemoteBackend(f"s3://{bucket}", options).items("", Requests()) == []
+
+
+@pytest.mark.parametrize("options", [["x"], {3: "x"}, {"retry_config": "x"}, {"endpoint": "nonsense"}])
+def test_options_of_wrong_types(options):
+    """Options that are none are refused before anything is asked."""
+    with pytest.raises((TypeError, ValueError), match=r"storage option|endpoint"):
+        RemoteBackend("s3://bucket", options)
+
+
 def test_forked(monkeypatch):
     """A process that was forked asks by threads of its own: its parent's are not there."""
     backend = RemoteBackend("memory://forked")

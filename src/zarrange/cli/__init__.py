@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import sys
 
 from zarrange.cli import layouts, stores
@@ -39,7 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sys.stdout = None
         status = CLEAN
     except KeyboardInterrupt:
-        status = INTERRUPTED
+        # An orderly end would wait for threads that wait for a server.
+        os._exit(INTERRUPTED)
     except OSError as error:
         # What the commands did not expect, such as a full disk behind the standard output.
         sys.stdout = None

@@ -55,7 +55,7 @@ def command(
     command = commands.add_parser(
         name, help=about, description=description, allow_abbrev=False, formatter_class=help_formatter
     )
-    command.set_defaults(run=run)
+    command.set_defaults(run=run, parser=command)
     return command
 
 
@@ -76,6 +76,7 @@ def words(
 def parse(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:
     """Return the command line as options, or leave with what is wrong with it."""
     options, more = parser.parse_known_args(arguments)
+    parser = getattr(options, "parser", parser)
     # argparse takes the words up to the next option only; it means `find ROOT --format csv KIND` to be wrong.
     if more and ("words" not in options or any(word.startswith("-") for word in more)):
         parser.error(f"unrecognized arguments: {' '.join(more)}")

@@ -207,6 +207,8 @@ def _search(store: Store, options: argparse.Namespace) -> Search:
             sys.exit(usage(f"{word!r} is not FIELD=VALUE, as in run=r1"))
         if equals:
             texts.setdefault(name, []).append(value)
+        elif word in store.layout.fields and word not in store.layout.kinds:
+            sys.exit(usage(f"`{word}` is a field of the layout, not a kind; a filter by it is {word}=VALUE"))
     try:
         return store.find(kinds or None, **read_filters(store.layout, kinds, texts))
     except (FieldError, UnknownKindError) as error:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import field, frozen
 
 from zarrange.diagnostics import shown, similar
-from zarrange.errors import FieldError
+from zarrange.errors import FieldError, UnknownKindError
 from zarrange.language.fields import FieldSpec, Misfit
 
 if TYPE_CHECKING:
@@ -94,6 +94,8 @@ def _names(kinds: str | Iterable[str]) -> list[str]:
     if isinstance(kinds, str):
         return [kinds]
     names = [*kinds] if isinstance(kinds, Iterable) else [kinds]
+    if not names:
+        raise UnknownKindError("no kind is asked for; to have all of them, leave the kinds out")
     if not all(isinstance(name, str) for name in names):
         raise TypeError(f"a kind is given by its name, several by a list of names, not as {shown(kinds)}")
     return names
@@ -154,7 +156,7 @@ def _any_of(values: list[Value | None]) -> Wanted:
 def _range(one: Field, given: range) -> Wanted:
     if one.type != "int":
         raise one.misfit(given, "a range is of whole numbers")
-    return Wanted(lambda value: value is not None and value in given, f"in {given!r}")
+    return Wanted(lambda value: value is not None and value in given, f"in {shown(given)}")
 
 
 @frozen

@@ -83,6 +83,14 @@ def listing_as_json(results: Iterable[Result]) -> Iterator[str]:
     yield "[]\n" if lead == "[\n" else "\n]\n"
 
 
+def _identifier(entry: Entry) -> Any:
+    """Return where an entry is; nothing where its readings do not agree on where its container ends."""
+    from zarrange.converter import unstructure
+
+    places = {entry.identifier_of(key) for key in entry.keys}
+    return unstructure(places.pop()) if len(places) == 1 else None
+
+
 def _as_data(entry: Entry) -> dict[str, Any]:
     from zarrange.converter import unstructure
 
@@ -94,7 +102,7 @@ def _as_data(entry: Entry) -> dict[str, Any]:
         "kind": key["kind"],
         "values": key["values"],
         **readings,
-        "identifier": unstructure(entry.identifier),
+        "identifier": _identifier(entry),
         "node": entry.node,
         "shape": node and node.shape,
         "dtype": node and node.dtype,

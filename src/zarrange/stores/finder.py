@@ -80,6 +80,8 @@ class Finder:
 
         Where a folder's name has the field, no more is looked at below it than tells that something is there.
         """
+        if not isinstance(field, str):
+            raise TypeError(f"a field is given by its name, not as {type(field).__name__}")
         search = self.find(kind, **{field: _is_given, **filters})
         found = {key.values.get(field) for entry in search.firsts(search.level(field)) for key in entry.keys}
         return tuple(sorted(value for value in found if value is not None))

@@ -201,17 +201,18 @@ class LocalBackend:
         take_out(self._top, path.split("/"), {"file": None, "array": check_array, "group": check_group}[sort])
 
 
-def _size(folder: str) -> int:
+def _size(top: str) -> int:
     """Return the bytes below a folder; what is removed meanwhile counts as nothing."""
     total = 0
-    try:
-        with os.scandir(folder) as entries:
+    waiting = [top]
+    while waiting:
+        with suppress(FileNotFoundError), os.scandir(waiting.pop()) as entries:
             for entry in entries:
                 with suppress(FileNotFoundError):
-                    inner = entry.is_dir(follow_symlinks=False)
-                    total += _size(entry.path) if inner else entry.stat(follow_symlinks=False).st_size
-    except FileNotFoundError:
-        pass
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+                    else:
+                        total += entry.stat(follow_symlinks=False).st_size
     return total
 
 

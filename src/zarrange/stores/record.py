@@ -76,7 +76,8 @@ def agreed_layout(backend: Backend, layout: Layout | None) -> Layout:
     if layout is not None and not layout.agrees_with(recorded):
         raise StoreError(
             f"{backend.root!r} is recorded to have the layout `{recorded.name}`, and `{layout.name}` would disagree "
-            "about where artifacts are; leave the layout out to use the recorded one"
+            "about where artifacts are; the recorded one is used where none is given "
+            f"(to record another one, remove {RECORD} first)"
         )
     return layout or recorded
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,7 +19,7 @@ from zarrange.errors import AccessDeniedError, StoreError, UnreadableError
 from zarrange.identifiers import refuse_credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Iterator
 
 __all__ = ["Absent", "Address", "Taken", "asked", "awaited", "connect", "is_proper", "parse_url", "refuse_pickle"]
 
@@ -119,8 +120,9 @@ def connect(address: Address, options: Mapping[str, Any]) -> Any:
             return _memories.setdefault(address.bucket, clients.MemoryStore())
     client = getattr(clients, CLIENTS[address.scheme])
     _check_options(options)
+    arguments = _arguments(options)
     try:
-        return client(address.bucket, **_arguments(options))
+        return client(address.bucket, **arguments)
     except Exception:  # noqa: BLE001 - of any sort, and its message may show a value
         culprit = _culprit(client, address.bucket, options)
     raise ValueError(
@@ -131,11 +133,15 @@ def connect(address: Address, options: Mapping[str, Any]) -> Any:
 
 
 def _check_options(options: Mapping[str, Any]) -> None:
+    if not isinstance(options, Mapping) or not all(isinstance(name, str) for name in options):
+        raise TypeError("storage options are a mapping, from their names to their values")
     for name, value in options.items():
         if FROM_URL(name):
             raise ValueError(f"the storage option `{name}` cannot be given: the URL says it")
         if name not in WHOLE and not isinstance(value, str | bool):
             raise ValueError(f"the storage option `{name}` is text, or true or false, not {type(value).__name__}")
+        if name in WHOLE and not isinstance(value, Mapping):
+            raise ValueError(f"the storage option `{name}` is a mapping, not {type(value).__name__}")
     retries = options.get("retry_config") or {}
     # obstore would pass over these, and the defaults be in force.
     for known, given in ((RETRIES, retries), (RETRIES["backoff"], retries.get("backoff", {}))):
@@ -191,7 +197,7 @@ def asked(verb: str, ask: Callable[..., T], *args: Any, **options: Any) -> T:
         return ask(*args, **options)
     except Exception as error:  # noqa: BLE001 - told in words of our own
         refusal = _refusal(verb, error)
-    # Raised out here, it has no context that would show the original.
+    # Raised out here, it has no context that would show the original, nor has this frame.
     raise refusal
 
 
