@@ -106,8 +106,8 @@ class TestUnreadable:
         found = search(damaged, EVERY_TYPE)
         assert len([*found.results()]) == 6
         assert "".join(unreadable_as_text(found.unreadable)) == (
-            "unreadable: s/box.zarr/images/0.5: its zarr.json is damaged: JSONDecodeError('Expecting property name "
-            "enclosed in double quotes: line 1 column 2 (char 1)')\n"
+            "unreadable: s/box.zarr/images/0.5: its zarr.json is damaged: it is not JSON (Expecting property name "
+            "enclosed in double quotes: line 1 column 2 (char 1))\n"
         )
         given = [Unreadable("", "cannot be read: permission denied"), Unreadable("a\x1b\udcff", "b\n")]
         assert "".join(unreadable_as_text(given)) == (

@@ -445,14 +445,24 @@ def test_endpoints_of_the_environment(monkeypatch, server, name):
         monkeypatch.delenv(other, raising=False)
     options = {key: value for key, value in server.options().items() if key != "endpoint"}
     monkeypatch.setenv(name, "nonsense")
-    with pytest.raises(ValueError, match=f"`{name}`, does not begin with http:// or https://"):
+    with pytest.raises(ValueError, match=f"`{name}`, is not http:// or https:// and a host"):
         RemoteBackend(f"s3://{bucket}", options)
     if name != "AWS_ENDPOINT_URL_S3":
         monkeypatch.setenv(name, server.url)
         assert RemoteBackend(f"s3://{bucket}", options).items("", Requests()) == []
 
 
-@pytest.mark.parametrize("options", [["x"], {3: "x"}, {"retry_config": "x"}, {"endpoint": "nonsense"}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["x"],
+        {3: "x"},
+        {"retry_config": "x"},
+        {"endpoint": "nonsense"},
+        {"endpoint": "http://"},
+        {"endpoint": "http://a b/"},
+    ],
+)
 def test_options_of_wrong_types(options):
     """Options that are none are refused before anything is asked."""
     with pytest.raises((TypeError, ValueError), match=r"storage option|endpoint"):

@@ -373,13 +373,11 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("shape", "dtype", "complaint"),
         [
-            ([2**63], "int8", "column `shape` cannot hold (9223372036854775808,): it takes more than 64 bits"),
-            ([2**31, 2**31], "int16", "column `nbytes` cannot hold 9223372036854775808: it takes more than 64 bits"),
             ([1], "\ud800", r"column `dtype` cannot hold '\ud800': it is not valid Unicode"),
         ],
     )
     def test_metadata_may_be_beyond_a_table(self, tmp_path, shape, dtype, complaint):
-        """What the metadata of an array say is refused in the same way."""
+        """What the metadata of an array say is refused in the same way, where nothing refused it before."""
         put(tmp_path, "r/box.zarr/images/1.0", shape, dtype)
         with pytest.raises(StoreError) as refused:
             table(search(tmp_path, EVERY_TYPE, "image"), "image", EVERY_TYPE)

@@ -69,6 +69,8 @@ class Backend(Protocol):
     """What identifiers begin with: an absolute path, or a URL; no slash at its end."""
     in_flight: int
     """How many requests may run at the same time; 1: the scan asks one by one, without threads."""
+    has_folders: bool
+    """Whether there are folders, empty ones too; else they are what keys have in common."""
     page: int
     """How many keys a page of `pages` has; 0: there is no flat listing."""
 

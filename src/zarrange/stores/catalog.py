@@ -94,7 +94,7 @@ class Search:
 
     def plan(self) -> Plan:
         """Return how the search goes. On an object store, a first page of keys is asked for."""
-        flat, reason = self._new_scan().strategy()
+        flat, reason = Scan(self._backend, self.layout, self._selection, self._guide, self._latest).strategy()
         ways = [(way.kind, tuple(way.described(self._selection.wanted))) for way in self._guide.ways]
         return Plan("levels" if flat is None else "flat", reason, tuple(dict.fromkeys(ways)))
 

@@ -94,7 +94,8 @@ class Finder:
         """Return the bytes that artifacts take, chunks and metadata. Takes and raises what `find` does.
 
         What lies in a container or a group that is counted is counted once. `executor` measures batches of artifacts,
-        in other processes too; credentials are not sent there, an object store's must be in their environment.
+        in other processes too: for an object store in processes that are spawned, not forked, with its credentials in
+        their environment, for none are sent there.
         """
         paths = _outermost(entry.path for entry in self.find(kind, **filters))
         measure = partial(_measure, self._backend)

@@ -44,7 +44,7 @@ class Flat:
         self.is_complete = False
         self._pages = pages
         self._trail: list[tuple[str, Place]] = [(f"{path}/" if path else "", place)]
-        self._passed = "\0"
+        self._skipped = "\0"
 
     def page(self) -> int:
         """Read a page, and return how many keys it has; 0 after the last one. Raises `UnreadableError`."""
@@ -53,7 +53,7 @@ class Flat:
         return len(keys)
 
     def _key(self, key: str) -> Iterator[Seen]:
-        if key.startswith((self._passed, OWN)):
+        if key.startswith((self._skipped, OWN)):
             return
         while not key.startswith(self._trail[-1][0]):
             self._trail.pop()
@@ -63,13 +63,13 @@ class Flat:
             behind = place.step(folder)
             above = f"{above}{folder}/"
             if behind is None:
-                self._passed = above
+                self._skipped = above
                 return
             goes_on = "array" in behind.ends and behind.leads_on
             if behind.has_nodes:
                 yield Seen(above[:-1], behind, "folder", goes_on)
             if goes_on or not behind.leads_on:
-                self._passed = above
+                self._skipped = above
                 return
             place = behind
             self.listings += place.must_list

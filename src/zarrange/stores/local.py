@@ -40,6 +40,7 @@ class LocalBackend:
     """The folder `root`, an absolute path."""
 
     in_flight = 1
+    has_folders = True
     page = 0
 
     def __init__(self, root: str) -> None:

@@ -21,7 +21,17 @@ from zarrange.errors import DamagedError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["LEFTOVER", "METADATA", "NODE_METADATA", "Node", "NodeType", "is_chunk_like", "parse_node", "parse_type"]
+__all__ = [
+    "LEFTOVER",
+    "METADATA",
+    "NODE_METADATA",
+    "Node",
+    "NodeType",
+    "is_chunk_like",
+    "parse_node",
+    "parse_object",
+    "parse_type",
+]
 
 NodeType = Literal["array", "group"]
 
@@ -92,21 +102,22 @@ def parse_type(name: str, content: bytes) -> NodeType:
     """
     if name != "zarr.json":
         return "array" if name == ".zarray" else "group"
-    found = _object(name, content).get("node_type")
+    found = parse_object(name, content).get("node_type")
     if found not in ("array", "group"):
         raise DamagedError(f"its {name} is damaged: its node_type is {shown(found)}")
     return found  # type: ignore[no-any-return]  # one of the two
 
 
 def _parse(name: str, content: bytes) -> Node:
-    data = _object(name, content)
+    data = parse_object(name, content)
     try:
         return _new_node(data) if name == "zarr.json" else _old_node(name, data)
     except _Misshapen as error:
         raise DamagedError(f"its {name} is damaged: {error}") from None
 
 
-def _object(name: str, content: bytes) -> dict[str, Any]:
+def parse_object(name: str, content: bytes) -> dict[str, Any]:
+    """Return the JSON object that a metadata file is. Raises `DamagedError`."""
     try:
         data = json.loads(content)
     except (ValueError, RecursionError) as error:

@@ -17,6 +17,7 @@ from zarrange.stores.backend import FILE, WORKING_FOLDER, Requests
 from zarrange.stores.entries import FITTING, Entry, Unreadable
 from zarrange.stores.flat import Flat
 from zarrange.stores.metadata import METADATA, NODE_METADATA, is_chunk_like
+from zarrange.stores.paths import joined, ordered_by
 from zarrange.stores.schedule import in_parallel, one_by_one
 
 if TYPE_CHECKING:
@@ -175,7 +176,9 @@ class Scan:
         if not is_group and any(map(is_chunk_like, place.names)) and self._is_array(path):
             return []
         chosen = ((name, place.step(name)) for name in place.names)
-        return self._in_order([Task(_join(path, name), behind) for name, behind in chosen if behind is not None], place)
+        return self._in_order(
+            [Task(joined(path, name), behind) for name, behind in chosen if behind is not None], place
+        )
 
     def _listed(self, path: str, place: Place, items: list[Item], *, is_group: bool) -> list[Task]:
         """The tasks behind a folder that is listed; unless `is_group`, it may be an array."""
@@ -190,7 +193,7 @@ class Scan:
                     return []
                 is_group = True
             if sort != "file" or behind.has_files:
-                chosen.append(Task(_join(path, name), behind, sort))
+                chosen.append(Task(joined(path, name), behind, sort))
         ordered = self._in_order(chosen, place)
         return ordered if path != self._flat_behind else [below for task in ordered for below in self._below(task)]
 
@@ -228,13 +231,12 @@ class Scan:
 
     def _is_array(self, folder: str) -> bool:
         """Whether a folder with names in it that look like chunks is an array, in a place that no array should have."""
-        if folder not in self._arrays:
+        known = self._arrays.get(folder)
+        if known is None:
             if len(self._arrays) > MAX_REMEMBERED:
                 self._arrays.clear()
-            found = self._backend.look(folder, self.requests)
-            self._arrays[folder] = found.sort == "array"
-            return found.sort == "array"
-        return self._arrays[folder]
+            known = self._arrays[folder] = self._backend.look(folder, self.requests).sort == "array"
+        return known
 
     # --- level by level, or flat -------------------------------------------------------------------------------------
 
@@ -263,7 +265,7 @@ class Scan:
         path, place = "", self._guide.start
         while not (place.must_list or place.ends) and len(place.names) == 1:
             (name,) = place.names
-            path, place = _join(path, name), place.step(name) or place
+            path, place = joined(path, name), place.step(name) or place
         if not place.must_list:
             return None, "no folder needs to be listed" if not place.names else "the first names are bound"
         flat = Flat(self._backend.pages(path, self.requests), path, place)
@@ -299,18 +301,14 @@ def _above_chunks(path: str) -> Iterator[str]:
     for name in path.split("/"):
         if is_chunk_like(name):
             yield above
-        above = _join(above, name)
+        above = joined(above, name)
 
 
 def _tasks(seen: Iterable[Seen]) -> list[Task]:
     return [Task(one.path, one.place, one.sort, is_last=not one.goes_on) for one in seen]
 
 
-def _join(path: str, name: str) -> str:
-    return f"{path}/{name}" if path else name
-
-
 def _order(task: Task) -> str:
     """What tasks behind one folder are sorted by: as keys are, with a `/` behind a folder's name."""
     is_file = task.sort == "file" if task.sort is not None else not (task.place.has_nodes or task.place.leads_on)
-    return task.path if is_file else f"{task.path}/"
+    return ordered_by(task.path, is_file=is_file)

@@ -29,6 +29,7 @@ from zarrange.stores.doctor.symptoms import (
 from zarrange.stores.entries import Unreadable
 from zarrange.stores.folders import STAGE, TRASH
 from zarrange.stores.metadata import LEFTOVER, NODE_METADATA
+from zarrange.stores.paths import above, joined
 from zarrange.stores.seal import is_complete
 
 if TYPE_CHECKING:
@@ -74,16 +75,12 @@ def examine(
     if unknown := chosen - STORE_RULES.keys():
         raise ValueError(f"there is no rule {min(unknown)!r} of stores")
     if not backend.is_there():
-        what = "has nothing below it" if _is_url(backend.root) else "is no folder"
+        what = "is no folder" if backend.has_folders else "has nothing below it"
         raise NotADirectoryError(f"{backend.root!r} {what}, so there is no store to check")
     examination = _Examination(backend, layout, chosen, backend.root if root is None else root)
     for thing in survey(backend, layout, examination.note):
         examination.take(thing)
     return tuple(sorted(examination.findings(), key=lambda one: (one.span, one.rule, one.message)))
-
-
-def _is_url(root: str) -> bool:
-    return "://" in root
 
 
 class _Examination:
@@ -95,7 +92,7 @@ class _Examination:
         self._layout = layout
         self._rules = rules
         self._requests = Requests()
-        self._is_on_disk = not _is_url(backend.root)
+        self._is_on_disk = backend.has_folders
         self._found: list[Diagnostic] = []
         self._unreadable: dict[str, str] = {}
         self._left: set[str] = set()
@@ -135,7 +132,7 @@ class _Examination:
             self._look_for_leftovers(folder)
         if "colliding-names" in self._rules:
             for name, message, info in _collisions(folder.items or ()):
-                self._tell("colliding-names", _join(folder.path, name), message, info)
+                self._tell("colliding-names", joined(folder.path, name), message, info)
 
     def _at(self, path: str) -> str:
         return f"{self._root.rstrip('/')}/{path}" if path else self._root
@@ -158,7 +155,7 @@ class _Examination:
         if folder.items is not None:
             names = [name for name in NODE_METADATA if (name, "file") in folder.items]
         else:
-            names = [name for name in NODE_METADATA if self._is_file(_join(folder.path, name))]
+            names = [name for name in NODE_METADATA if self._is_file(joined(folder.path, name))]
         if len(names) > 1:
             message = f"its {names[0]} and its {' and '.join(names[1:])} contradict each other"
             self._tell("doubled-metadata", folder.path, message)
@@ -177,7 +174,7 @@ class _Examination:
             self._plain.add(folder.path)
             return
         is_seen = True
-        for group in (folder.path, *_above(folder.path)):
+        for group in (folder.path, *above(folder.path)):
             for copy in self._copies.get(group, ()):
                 copy.meet(folder.path, node, partial(read_fingerprint, self._backend, folder.path), is_seen=is_seen)
             is_seen = is_seen and group not in self._plain  # zarr looks for nodes in groups only
@@ -185,8 +182,8 @@ class _Examination:
     def _is_stale(self, copy: Copy) -> bool:
         """Whether a copy is stale, when all nodes were met. What is unreadable is not gone."""
         for name in [*copy.listed]:
-            path = _join(copy.group, name)
-            if any(one in self._unreadable for one in (path, *_above(path))):
+            path = joined(copy.group, name)
+            if any(one in self._unreadable for one in (path, *above(path))):
                 del copy.listed[name]
         return bool(copy.listed or copy.missing or copy.changed)
 
@@ -208,7 +205,7 @@ class _Examination:
                 self._search(folder.path)
             return
         for name, sort in folder.items:
-            path = _join(folder.path, name)
+            path = joined(folder.path, name)
             if sort == "file" and name.endswith(LEFTOVER) and (_is_surely_left(name) or not self._is_known(path)):
                 self._tell_left(path, LEFT_FILE)
         if not folder.path and (WORKING_FOLDER, "folder") in folder.items:
@@ -220,7 +217,7 @@ class _Examination:
         while waiting:
             folder = waiting.pop()
             for name, sort in self._items(folder):
-                path = _join(folder, name)
+                path = joined(folder, name)
                 if sort == "folder":
                     waiting.append(path)
                 elif sort == "symlink":
@@ -230,14 +227,14 @@ class _Examination:
 
     def _search_working_folder(self) -> None:
         for name, sort in self._items(WORKING_FOLDER):
-            path = _join(WORKING_FOLDER, name)
+            path = joined(WORKING_FOLDER, name)
             if sort == "file" and name.endswith(LEFTOVER):
                 self._tell_left(path, LEFT_FILE)
             elif sort == "symlink":
                 self._unreadable[path] = self._backend.symlink(path)
             elif sort == "folder" and path in _LEAVINGS:
                 for left, _ in self._items(path):
-                    self._tell_left(_join(path, left), _LEAVINGS[path])
+                    self._tell_left(joined(path, left), _LEAVINGS[path])
             elif sort == "folder":
                 self._search(path)
 
@@ -299,14 +296,3 @@ def _told(names: list[str], what: str) -> Iterator[str]:
     yield from (f"`{name or '.'}` {what}" for name in names[:MAX_TOLD])
     if more := names[MAX_TOLD:]:
         yield f"and {len(more)} more"
-
-
-def _above(path: str) -> Iterator[str]:
-    """The folders above a path, the nearest first; the root is the last."""
-    while path:
-        path = path.rpartition("/")[0]
-        yield path
-
-
-def _join(path: str, name: str) -> str:
-    return f"{path}/{name}" if path else name

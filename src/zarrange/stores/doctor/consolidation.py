@@ -7,11 +7,14 @@ group's `zarr.json`, or in `.zmetadata` for format 2. Nothing is changed.
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import define, field
 
 from zarrange.errors import DamagedError, NotFoundError
+from zarrange.stores.metadata import parse_object
+from zarrange.stores.paths import joined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -56,15 +59,15 @@ _FORMATS = {".zmetadata": 2, "zarr.json": 3}
 def read_copies(backend: Backend, folder: Folder) -> list[Copy]:
     """Return the copies of a folder that is no array: none, one, or one of each format. Raises `UnreadableError`."""
     copies = []
-    if folder.found.node is not None and folder.found.node.is_consolidated:
-        copy = _read_json(backend, folder.path, "zarr.json").get("consolidated_metadata")
-        listed = _mappings(copy, "zarr.json").items()
-        copies.append(
-            Copy(folder.path, "zarr.json", {name: _fingerprint(_without_copy(node)) for name, node in listed})
-        )
-    if (".zmetadata", "file") in (folder.items or ()):
-        old = _old_nodes(_mappings(_read_json(backend, folder.path, ".zmetadata"), ".zmetadata"))
-        copies.append(Copy(folder.path, ".zmetadata", old))
+    with suppress(NotFoundError):  # somebody has removed it since it was listed
+        if folder.found.node is not None and folder.found.node.is_consolidated:
+            copy = _read_json(backend, folder.path, "zarr.json").get("consolidated_metadata")
+            listed = _mappings(copy, "zarr.json").items()
+            nodes = {name: _fingerprint(_without_copy(node)) for name, node in listed}
+            copies.append(Copy(folder.path, "zarr.json", nodes))
+        if (".zmetadata", "file") in (folder.items or ()):
+            old = _old_nodes(_mappings(_read_json(backend, folder.path, ".zmetadata"), ".zmetadata"))
+            copies.append(Copy(folder.path, ".zmetadata", old))
     return copies
 
 
@@ -91,14 +94,7 @@ def read_fingerprint(backend: Backend, path: str, copy: CopyName) -> int | None:
 
 
 def _read_json(backend: Backend, path: str, name: str) -> dict[str, Any]:
-    content = backend.read(f"{path}/{name}" if path else name)
-    try:
-        data = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise DamagedError(f"its {name} is damaged: {error!r}") from None
-    if not isinstance(data, dict):
-        raise DamagedError(f"its {name} is damaged: it is not a JSON object")
-    return data
+    return parse_object(name, backend.read(joined(path, name)))
 
 
 def _mappings(copy: object, name: str) -> dict[str, dict[str, Any]]:

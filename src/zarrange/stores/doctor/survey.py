@@ -17,6 +17,7 @@ from zarrange.errors import AmbiguousPathError, UnreadableError
 from zarrange.stores.backend import FILE, FOLDER, WORKING_FOLDER, Requests
 from zarrange.stores.entries import FITTING, Entry, Unreadable
 from zarrange.stores.metadata import METADATA
+from zarrange.stores.paths import joined, ordered_by
 from zarrange.stores.schedule import in_parallel, one_by_one
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ class _Walk:
         """What is to be said of something that is not entered."""
         if name in _IMPROPER:
             return Unreadable(f"{folder}/{name}", "its key has an empty segment, or one of dots, as no path has"), False
-        path = _join(folder, name)
+        path = joined(folder, name)
         if not _is_text(name):
             return Unreadable(path, "its name is not UTF-8"), False
         if sort == "symlink":
@@ -184,7 +185,7 @@ def _tasks(path: str, items: Sequence[Item]) -> Iterator[_Task]:
     there = sorted((item for item in items if not _is_known(path, item)), key=_sorted_by)
     for is_entered, some in groupby(there, key=_is_entered):
         if is_entered:
-            yield from (_Task(_join(path, name)) for name, _ in some)
+            yield from (_Task(joined(path, name)) for name, _ in some)
         else:
             while batch := tuple(islice(some, BATCH)):
                 yield _Task(path, batch)
@@ -203,11 +204,7 @@ def _is_entered(item: Item) -> bool:
 
 def _sorted_by(item: Item) -> str:
     name, sort = item
-    return name if sort == "file" else f"{name}/"
-
-
-def _join(path: str, name: str) -> str:
-    return f"{path}/{name}" if path else name
+    return ordered_by(name, is_file=sort == "file")
 
 
 @define

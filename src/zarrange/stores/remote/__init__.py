@@ -37,6 +37,7 @@ class RemoteBackend:
     """A bucket, or what is below a key of it. `storage_options` are those of obstore's client."""
 
     in_flight = 32
+    has_folders = False
 
     def __init__(self, url: str, storage_options: Mapping[str, Any] | None = None) -> None:
         self._objects = Objects(url, storage_options or {})

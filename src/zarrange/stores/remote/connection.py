@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 from attrs import frozen
 
@@ -150,15 +151,23 @@ def _check_options(options: Mapping[str, Any]) -> None:
                 raise ValueError(f"`{name}` in the storage option `retry_config` is not known; {', '.join(known)} are")
 
 
+def _is_endpoint(written: str) -> bool:
+    try:
+        parts = urlsplit(written)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and not re.search(r"\s", written)
+    except ValueError:
+        return False
+
+
 def _arguments(options: Mapping[str, Any]) -> dict[str, Any]:
     config = {name: value for name, value in options.items() if name not in WHOLE}
     found = {name: value for name, value in options.items() if name in WHOLE}
     given = {name: str(value) for name, value in config.items() if ENDPOINT(name)}
     endpoints = given or {name: os.environ[name] for name in IN_ENVIRONMENT if name in os.environ}
     for name, endpoint in endpoints.items():
-        if not endpoint.startswith(("http://", "https://")):
+        if not _is_endpoint(endpoint):
             # obstore would panic at the first request.
-            raise ValueError(f"the endpoint of the object store, `{name}`, does not begin with http:// or https://")
+            raise ValueError(f"the endpoint of the object store, `{name}`, is not http:// or https:// and a host")
     # Whoever writes http:// means it; obstore would refuse it with each request.
     if any(endpoint.startswith("http://") for endpoint in endpoints.values()):
         # Given none, obstore looks into the environment.
@@ -243,7 +252,7 @@ def _reason(error: Exception, text: str, code: str, status: int) -> str:
     if code in _EXPIRED:
         return "the credentials have expired"
     if any(part in text for part in _NOWHERE):
-        return "there are no credentials for it in the environment, such as AWS_ACCESS_KEY_ID"
+        return "there are no credentials for it in the environment"
     if code in _UNKNOWN:
         return f"{_DENIED}: the credentials are not accepted"
     if status in {401, 403} or code == "AccessDenied":
