@@ -203,6 +203,16 @@ class TestOptions:
         assert "hushhush" not in shown
         assert "12345678" not in str(caught.value)
 
+    @pytest.mark.parametrize(
+        ("wrong", "name"),
+        [({"regionn": "x"}, "regionn"), ({"client_options": {"timeoutt": "1s"}}, "client_options.timeoutt")],
+    )
+    def test_the_one_that_is_wrong(self, wrong, name):
+        """Among options that need each other, the one that is not known is named."""
+        pair = {"access_key_id": "hushhush", "secret_access_key": "hushhush"}
+        with pytest.raises(ValueError, match=f"the storage option `{name}` is not known"):
+            RemoteBackend("s3://bucket", {**pair, **wrong})
+
     def test_memory_has_none(self):
         """Memory takes no options."""
         with pytest.raises(ValueError, match="`region` is given"):

@@ -54,7 +54,8 @@ class Finder:
         """Return what exists of a kind (or several; by default all that have the fields of `filters`), lazily.
 
         A filter is a value of its field, a list or set of values, a `range`, a `slice(start, stop)` (for dates also
-        the pair `(start, stop)`; the start is in, the stop is not), or a predicate; `None` is a field that is absent.
+        the pair `(start, stop)`; the start is in, the stop is not), or a predicate; `None` is a field that is absent. A
+        predicate may be asked more than once about a value, and on an object store by several threads.
         Iterating gives `Entry` objects in the order of their paths, and raises `IncompleteError` at the end if
         something could not be read; `results()` gives what could not be read in its place, and does not raise. Raises
         `UnknownKindError`, and `FieldError` for a filter that does not fit.

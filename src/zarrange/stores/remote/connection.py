@@ -177,13 +177,30 @@ def _arguments(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _culprit(client: Callable[..., Any], bucket: str, options: Mapping[str, Any]) -> str | None:
-    """Return the option that is not even accepted alone."""
-    for name, alone in _each_alone(options):
-        try:
-            client(bucket, **_arguments(alone))
-        except Exception:  # noqa: BLE001 - as above
+    """Return the option without which all others are accepted, or else one that is not accepted alone."""
+    for name, rest in _each_left_out(options):
+        if _is_accepted(client, bucket, rest):
             return name
-    return None
+    return next((name for name, alone in _each_alone(options) if not _is_accepted(client, bucket, alone)), None)
+
+
+def _is_accepted(client: Callable[..., Any], bucket: str, options: Mapping[str, Any]) -> bool:
+    try:
+        client(bucket, **_arguments(options))
+    except Exception:  # noqa: BLE001 - of any sort
+        return False
+    return True
+
+
+def _each_left_out(options: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for name, value in options.items():
+        others = {other: one for other, one in options.items() if other != name}
+        if name == "client_options" and isinstance(value, dict):
+            for inner in value:
+                rest = {other: one for other, one in value.items() if other != inner}
+                yield f"{name}.{inner}", {**others, name: rest}
+        else:
+            yield name, others
 
 
 def _each_alone(options: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
