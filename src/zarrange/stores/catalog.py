@@ -1,7 +1,7 @@
 """Catalog: what exists in a store, of what is asked for.
 
-Results come in the order of their paths, one by one, in memory that grows with the widest folder only: a folder sorts as
-if its name ended with `/`, as keys of object stores do. Matched, ambiguous and unreadable are never folded into one.
+Results come one by one, in memory that grows with the widest folder only, and in the order of their paths: a folder
+sorts as if its name ended with `/`, as keys of object stores do. Matched, ambiguous and unreadable are never folded.
 """
 
 from __future__ import annotations
