@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zarr
+from tests.stores.test_store import create, identify
 
 from zarrange import ArrayIdentifier, ContainerIdentifier, FileIdentifier, Store, StoreError, to_json
 from zarrange.errors import AlreadyExistsError, NotFoundError, NotInStoreError
 
-IMAGE = {"run": "r1", "step": 1, "volume": "raw"}
 KINDS = ["image", "old_image", "free_image", "part", "old_part", "box", "old_box", "note"]
 NUMBERS = count()
 
@@ -37,24 +37,6 @@ def place(request, tmp_path):
 @pytest.fixture
 def store(place, layout):
     return Store(place[0], layout, storage_options=place[1])
-
-
-def identify(store, kind, **changes):
-    wanted = store.layout.kind(kind).fields
-    return store.identifier(kind, **{name: value for name, value in (IMAGE | changes).items() if name in wanted})
-
-
-def create(store, kind, **changes):
-    """Create one artifact of any kind, with something in it."""
-    identifier = identify(store, kind, **changes)
-    if isinstance(identifier, ArrayIdentifier):
-        store.create(identifier, shape=(4, 4), dtype="f4", chunks=(2, 2))[...] = 1
-    elif isinstance(identifier, FileIdentifier):
-        with store.create(identifier) as file:
-            file.write(b"text")
-    else:
-        store.create(identifier)
-    return identifier
 
 
 @pytest.mark.parametrize("kind", KINDS)
