@@ -20,11 +20,11 @@ from zarrange.stores.folders import (
     check_no_node_inside,
     check_way,
     leaving_no_folders,
-    node_type,
     put_in,
     staging,
     take_out,
 )
+from zarrange.stores.nodes import node_type
 
 ARRAY = {"zarr_format": 3, "node_type": "array"}
 GROUP = {"zarr_format": 3, "node_type": "group"}
@@ -144,7 +144,7 @@ class TestNodeType:
     def test_not_a_file(self, tmp_path, make):
         """A zarr.json that is no plain file is an error of the store, never an absent node; nothing waits for it."""
         make(tmp_path / "zarr.json")
-        script = f"from zarrange.stores.folders import node_type; node_type({str(tmp_path)!r})"
+        script = f"from zarrange.stores.nodes import node_type; node_type({str(tmp_path)!r})"
         done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=5)
         assert "DamagedError" in done.stderr
 

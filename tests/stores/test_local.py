@@ -20,7 +20,7 @@ from zarrange.errors import (
     NotInStoreError,
     UnreadableError,
 )
-from zarrange.stores import folders
+from zarrange.stores import nodes
 from zarrange.stores.backend import FILE, FOLDER, Requests
 from zarrange.stores.local import LocalBackend
 
@@ -432,7 +432,7 @@ def test_large_metadata(tmp_path, monkeypatch):
     content = b"x" * 200_000
     (tmp_path / "zarr.json").write_bytes(content)
     assert backend.read("zarr.json") == content
-    monkeypatch.setattr(folders, "MAX_METADATA", 150_000)
+    monkeypatch.setattr(nodes, "MAX_METADATA", 150_000)
     with pytest.raises(UnreadableError, match=r"its zarr\.json has more than 150,000 bytes, which are not read"):
         backend.look("", Requests())
 

@@ -1,4 +1,4 @@
-"""Folders: what a node is, and taking one out of a folder without ever leaving that folder.
+"""Folders: making and taking out what is in them, without ever leaving them.
 
 Every step from a root down is taken by a descriptor that is held open and with `O_NOFOLLOW`, so that no symlink leads
 out, not even one that is swapped in meanwhile. Nothing here knows layouts or identifiers. POSIX only.
@@ -7,31 +7,28 @@ out, not even one that is swapped in meanwhile. Nothing here knows layouts or id
 from __future__ import annotations
 
 import errno
-import json
 import os
 import secrets
 import shutil
 import stat
 import time
 from contextlib import ExitStack, contextmanager, suppress
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from zarrange.errors import (
     AlreadyExistsError,
-    DamagedError,
     LeftoverError,
     NotFoundError,
     NotInStoreError,
     StoreError,
-    UnreadableError,
 )
 from zarrange.stores.backend import WORKING_FOLDER
-from zarrange.stores.metadata import LEFTOVER, METADATA, NODE_METADATA, is_chunk_like, parse_node, parse_type
+from zarrange.stores.metadata import LEFTOVER, METADATA, NODE_METADATA, is_chunk_like
+from zarrange.stores.nodes import node_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from zarrange.stores.metadata import Node, NodeType
 
 __all__ = [
     "STAGE",
@@ -41,24 +38,13 @@ __all__ = [
     "check_no_node_inside",
     "check_nothing_else",
     "check_way",
-    "is_consolidated",
     "leaving_no_folders",
-    "node_type",
     "put_in",
-    "read_file",
-    "read_node",
     "staging",
     "take_out",
     "write_whole",
 ]
 
-T = TypeVar("T")
-
-# Not blocking: a named pipe of that name would be waited for.
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-AT_ONCE = 65_536
-MAX_METADATA = 128 * 1024 * 1024
-"""What is larger would fill the memory, and hold up everything else."""
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NODES = frozenset(NODE_METADATA)
 TRASH = (WORKING_FOLDER, "trash")
@@ -67,90 +53,6 @@ ASIDE = "removed"
 PATIENCE = 100
 ATTEMPTS = 1_000
 """How often a working folder is made again that another process has just cleaned up as empty."""
-
-
-def node_type(folder: str | int) -> NodeType | None:
-    """Return what sort of zarr node a folder (a path or a descriptor) is, or `None` if it has no metadata.
-
-    Raises `DamagedError` for metadata that do not say: unreadable is not absent.
-    """
-    try:
-        return _first_of(folder, parse_type)
-    except DamagedError as error:
-        if isinstance(folder, int):
-            raise
-        raise DamagedError(f"{folder!r}: {error}") from error
-
-
-def read_node(folder: str | int) -> Node | None:
-    """Return the node of zarr that a folder is, or `None` if it has no metadata. Raises `DamagedError`."""
-    return _first_of(folder, parse_node)
-
-
-def _first_of(folder: str | int, parse: Callable[[str, bytes], T]) -> T | None:
-    for name in NODE_METADATA:
-        try:
-            return parse(name, read_file(folder, name))
-        except FileNotFoundError:
-            continue
-    return None
-
-
-def is_consolidated(folder: str) -> bool:
-    """Return whether a group keeps a copy of the metadata of all that is below it."""
-    if _has(folder, ".zmetadata"):
-        return True
-    try:
-        return bool(json.loads(read_file(folder, "zarr.json")).get("consolidated_metadata"))
-    except (FileNotFoundError, ValueError, AttributeError):
-        return False
-
-
-def read_file(folder: str | int, name: str) -> bytes:
-    """Return the content of a metadata file in a folder. Raises `DamagedError` for what is no regular file."""
-    base, path = (folder, name) if isinstance(folder, int) else (None, f"{folder}/{name}")
-    try:
-        descriptor = os.open(path, _FILE, dir_fd=base)
-    except NotADirectoryError:
-        raise FileNotFoundError(errno.ENOENT, "not a folder", path) from None
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise DamagedError(f"its {name} is damaged: it is a symlink") from error
-        if error.errno == errno.ENXIO:  # a socket
-            raise DamagedError(f"its {name} is damaged: it is not a file") from error
-        raise
-    try:
-        content = os.read(descriptor, AT_ONCE)
-        if len(content) == AT_ONCE:
-            content += _rest(descriptor, name)
-        if not content and not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise DamagedError(f"its {name} is damaged: it is not a file")
-    except (IsADirectoryError, BlockingIOError):
-        raise DamagedError(f"its {name} is damaged: it is not a file") from None
-    finally:
-        os.close(descriptor)
-    return content
-
-
-def _rest(descriptor: int, name: str) -> bytes:
-    """Return what is behind the first block of a metadata file: few are so large."""
-    parts: list[bytes] = []
-    length = AT_ONCE
-    while part := os.read(descriptor, AT_ONCE):
-        parts.append(part)
-        length += len(part)
-        if length > MAX_METADATA:
-            raise UnreadableError(f"its {name} has more than {MAX_METADATA:,} bytes, which are not read")
-    return b"".join(parts)
-
-
-def _has(folder: str | int, name: str) -> bool:
-    base, path = (folder, name) if isinstance(folder, int) else (None, os.path.join(folder, name))
-    try:
-        os.stat(path, dir_fd=base, follow_symlinks=False)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    return True
 
 
 def check_way(root: str, segments: Sequence[str]) -> None:

@@ -21,12 +21,11 @@ from zarrange.stores.folders import (
     check_way,
     leaving_no_folders,
     put_in,
-    read_file,
-    read_node,
     staging,
     take_out,
     write_whole,
 )
+from zarrange.stores.nodes import read_file, read_node
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
