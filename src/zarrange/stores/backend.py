@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from zarrange.stores.metadata import Node
 
-__all__ = ["FILE", "FOLDER", "WORKING_FOLDER", "Backend", "Found", "Item", "ItemSort", "Requests"]
+__all__ = ["ARTICLES", "FILE", "FOLDER", "WORKING_FOLDER", "Backend", "Found", "Item", "ItemSort", "Requests"]
 
 WORKING_FOLDER = ".zarrange"
 """What a store keeps for itself at its root."""
@@ -36,6 +36,14 @@ class Found:
     node: Node | None = None
 
 
+ARTICLES = {
+    "array": "an array",
+    "group": "a group",
+    "container": "a container",
+    "folder": "a folder",
+    "file": "a file",
+}
+"""What is found, and what kinds are of, in words."""
 FOLDER = Found("folder")
 FILE = Found("file")
 

@@ -18,7 +18,7 @@ from zarrange.stores.entries import FITTING, Entry, Unreadable
 from zarrange.stores.flat import Flat
 from zarrange.stores.metadata import METADATA, NODE_METADATA, is_chunk_like
 from zarrange.stores.paths import joined, ordered_by
-from zarrange.stores.schedule import in_parallel, one_by_one
+from zarrange.stores.schedule import in_order, in_parallel, one_by_one
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -80,17 +80,10 @@ class Scan:
 
     def results(self) -> Iterator[Result]:
         """Yield the artifacts, and what could not be read among them, in the order of their paths."""
-        for result in self._found():
+        for result in in_order(self._visit, self._first_tasks(), self._backend.in_flight):
             if isinstance(result, Unreadable):
                 self.unreadable.append(result)
             yield result
-
-    def _found(self) -> Iterator[Result]:
-        tasks = self._first_tasks()
-        if self._backend.in_flight > 1:
-            yield from in_parallel(self._visit, tasks, self._backend.in_flight)
-        else:
-            yield from one_by_one(self._visit, tasks)
 
     def firsts(self, level: int | None) -> Iterator[Entry]:
         """Yield the first artifact below each folder at a level of the paths; with `None`, every artifact.

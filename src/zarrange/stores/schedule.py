@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
-__all__ = ["in_parallel", "one_by_one"]
+__all__ = ["in_order", "in_parallel", "one_by_one"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -23,6 +23,11 @@ Order: TypeAlias = tuple[int, ...]
 
 MAX_AHEAD = 10_000
 """How many results may wait for an earlier one before no more tasks are begun."""
+
+
+def in_order(visit: Callable[[T], tuple[list[R], list[T]]], tasks: list[T], in_flight: int) -> Iterator[R]:
+    """Visit tasks, the last of `tasks` first: many at a time, or one by one where only one may be in flight."""
+    return in_parallel(visit, tasks, in_flight) if in_flight > 1 else one_by_one(visit, tasks)
 
 
 def one_by_one(visit: Callable[[T], tuple[list[R], list[T]]], tasks: list[T]) -> Iterator[R]:

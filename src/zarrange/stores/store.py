@@ -17,7 +17,7 @@ from attrs import evolve
 from zarrange.errors import AlreadyExistsError, LeftoverError, NotFoundError, NotInStoreError, StoreError
 from zarrange.identifiers import ArrayIdentifier, ContainerIdentifier, FileIdentifier, GroupIdentifier, Identifier, Key
 from zarrange.language.layout import Layout
-from zarrange.stores.backend import WORKING_FOLDER, Requests
+from zarrange.stores.backend import ARTICLES, WORKING_FOLDER, Requests
 from zarrange.stores.finder import Finder
 from zarrange.stores.groups import consolidate_above, make_group, zarr_format
 from zarrange.stores.local import LocalBackend
@@ -34,8 +34,6 @@ __all__ = ["Artifact", "Store", "open_backend"]
 
 Artifact: TypeAlias = Identifier | Key
 """What names an artifact of a store."""
-
-_ARTICLE = {"array": "an array", "group": "a group", "folder": "a folder", "file": "a file"}
 
 
 def open_backend(root: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None) -> Backend:
@@ -288,7 +286,7 @@ class Store(Finder):
             is_container = isinstance(identifier, ContainerIdentifier) and self._backend.items(path, Requests())
             return found if is_container else None
         sort = "folder" if wanted == "file" else found.sort
-        raise StoreError(f"{identifier.path!r} is {_ARTICLE[sort]}, not {_ARTICLE[wanted]}")
+        raise StoreError(f"{identifier.path!r} is {ARTICLES[sort]}, not {ARTICLES[wanted]}")
 
     def _check_free(self, identifier: Identifier, path: str) -> None:
         """Raise `AlreadyExistsError` for what must not be written over: all but a folder that a group may become."""
@@ -296,7 +294,7 @@ class Store(Finder):
         if found is None:
             return
         if found.node is not None:
-            raise AlreadyExistsError(errno.EEXIST, f"there is {_ARTICLE[found.sort]} already", identifier.path)
+            raise AlreadyExistsError(errno.EEXIST, f"there is {ARTICLES[found.sort]} already", identifier.path)
         if found.sort == "file" or isinstance(identifier, FileIdentifier):
             raise AlreadyExistsError(errno.EEXIST, "something is there already", identifier.path)
         if isinstance(identifier, ArrayIdentifier) and self._backend.items(path, Requests()):

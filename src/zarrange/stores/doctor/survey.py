@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, TypeAlias
 from attrs import define, field, frozen
 
 from zarrange.errors import AmbiguousPathError, UnreadableError
-from zarrange.stores.backend import FILE, FOLDER, WORKING_FOLDER, Requests
+from zarrange.stores.backend import ARTICLES, FILE, FOLDER, WORKING_FOLDER, Requests
 from zarrange.stores.entries import FITTING, Entry, Unreadable
 from zarrange.stores.metadata import METADATA
 from zarrange.stores.paths import joined, ordered_by
-from zarrange.stores.schedule import in_parallel, one_by_one
+from zarrange.stores.schedule import in_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -71,12 +71,8 @@ def survey(backend: Backend, layout: Layout, note: Callable[[Folder], None] | No
     `note` is handed each folder that could be read, the outer ones first, and before the things in it are yielded; on
     an object store by several threads. Raises for nothing that is in the store.
     """
-    visit = _Walk(backend, layout, note).visit
-    first = [_Task("")]
-    is_parallel = backend.in_flight > 1
-    events = in_parallel(visit, first, backend.in_flight) if is_parallel else one_by_one(visit, first)
     waiting = _Waiting()
-    for thing, is_way in events:
+    for thing, is_way in in_order(_Walk(backend, layout, note).visit, [_Task("")], backend.in_flight):
         yield from waiting.take(thing, is_way=is_way)
     yield from waiting.end()
 
@@ -153,7 +149,7 @@ class _Walk:
         fitting = tuple(key for key in readings if kinds[key.kind].sort in FITTING[found.sort])
         if not fitting:
             name = readings[0].kind
-            message = f"{_NODES[found.sort]} is where the layout has {_SORTS[kinds[name].sort]} of `{name}`"
+            message = f"{ARTICLES[found.sort]} is where the layout has {ARTICLES[kinds[name].sort]} of `{name}`"
             return Mismatched(path, message), is_way
         wanted = [kinds[key.kind].zarr_format for key in fitting]
         if found.node is not None and None not in wanted and (written := found.node.zarr_format) not in wanted:
@@ -174,10 +170,6 @@ def _is_text(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-_NODES = {"array": "an array", "group": "a group", "folder": "a folder", "file": "a file"}
-_SORTS = {"array": "an array", "group": "a group", "container": "a container", "file": "a file"}
 
 
 def _tasks(path: str, items: Sequence[Item]) -> Iterator[_Task]:

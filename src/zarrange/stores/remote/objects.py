@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 from zarrange.errors import AlreadyExistsError, NotInStoreError, StoreError
 from zarrange.stores.backend import FILE, FOLDER, Found, Requests
 from zarrange.stores.metadata import NODE_METADATA, parse_node
+from zarrange.stores.paths import joined
 from zarrange.stores.remote.connection import Absent, Taken, asked, connect, is_proper, parse_url
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ class Objects:
 
     def metadata(self, path: str, name: str) -> bytes | None:
         """Return a metadata file of a folder, `None` where there is none."""
-        return self.content(f"{path}/{name}" if path else name)
+        return self.content(joined(path, name))
 
     def node(self, path: str) -> Found:
         """Return what a folder is by its metadata, looked for one after the other. Raises `DamagedError`."""
