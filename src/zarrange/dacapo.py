@@ -17,8 +17,8 @@ from attrs import field, frozen
 from zarrange.errors import NotFoundError, NotInStoreError
 from zarrange.identifiers import refuse_credentials
 from zarrange.language.layout import Layout
-from zarrange.stores.folders import check_array, check_nothing_else, take_out
-from zarrange.stores.nodes import is_consolidated, node_type
+from zarrange.stores.local.folders import check_array, check_nothing_else, take_out
+from zarrange.stores.local.nodes import is_consolidated, node_type
 
 try:
     from upath import UPath

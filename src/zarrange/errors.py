@@ -10,6 +10,7 @@
         ├── NotInStoreError    (ValueError)         an identifier, a path or a node that this operation must not touch
         ├── AlreadyExistsError (FileExistsError)    something is there already; nothing was changed
         ├── NotFoundError      (FileNotFoundError)  nothing is there
+        ├── BusyError                               something else is at work there; nothing was changed
         ├── LeftoverError                           hidden from the store, but not wholly deleted; says where it is
         ├── UnreadableError                         something is there, or may be, that cannot be read; says why
         │   ├── DamagedError                        the metadata of a node are damaged
@@ -38,6 +39,7 @@ __all__ = [
     "AccessDeniedError",
     "AlreadyExistsError",
     "AmbiguousPathError",
+    "BusyError",
     "DamagedError",
     "FieldError",
     "IncompleteError",
@@ -137,6 +139,10 @@ class AlreadyExistsError(StoreError, FileExistsError):
 
 class NotFoundError(StoreError, FileNotFoundError):
     """Nothing is there."""
+
+
+class BusyError(StoreError):
+    """Somebody else is changing the place, or what was removed there can still be put back; nothing was changed."""
 
 
 class LeftoverError(StoreError):

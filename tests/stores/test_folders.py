@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from zarrange.errors import AlreadyExistsError, LeftoverError, NotFoundError, NotInStoreError, StoreError
-from zarrange.stores.folders import (
+from zarrange.stores.local.folders import (
     check_array,
     check_no_node_inside,
     check_way,
@@ -24,7 +24,7 @@ from zarrange.stores.folders import (
     staging,
     take_out,
 )
-from zarrange.stores.nodes import node_type
+from zarrange.stores.local.nodes import node_type
 
 ARRAY = {"zarr_format": 3, "node_type": "array"}
 GROUP = {"zarr_format": 3, "node_type": "group"}
@@ -562,7 +562,7 @@ class TestReplaced:
 SWAP = """
 import os, sys
 from zarrange.errors import StoreError
-from zarrange.stores.folders import check_array, take_out
+from zarrange.stores.local.folders import check_array, take_out
 
 root, outside, at = sys.argv[1], sys.argv[2], int(sys.argv[3])
 way = os.path.join(root, *"run/box/a".split("/")[:at])

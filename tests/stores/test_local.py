@@ -20,9 +20,8 @@ from zarrange.errors import (
     NotInStoreError,
     UnreadableError,
 )
-from zarrange.stores import nodes
 from zarrange.stores.backend import FILE, FOLDER, Requests
-from zarrange.stores.local import LocalBackend
+from zarrange.stores.local import LocalBackend, nodes
 
 OPTIONS = {"shape": (4,), "dtype": "u1", "chunks": (2,), "zarr_format": 3}
 

@@ -13,7 +13,7 @@ import pytest
 from tests.stores.test_folders import ARRAY, GROUP, descriptor, write_node
 
 from zarrange.errors import StoreError
-from zarrange.stores.nodes import node_type
+from zarrange.stores.local.nodes import node_type
 
 
 class TestNodeType:
@@ -81,7 +81,7 @@ class TestNodeType:
     def test_not_a_file(self, tmp_path, make):
         """A zarr.json that is no plain file is an error of the store, never an absent node; nothing waits for it."""
         make(tmp_path / "zarr.json")
-        script = f"from zarrange.stores.nodes import node_type; node_type({str(tmp_path)!r})"
+        script = f"from zarrange.stores.local.nodes import node_type; node_type({str(tmp_path)!r})"
         done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=5)
         assert "DamagedError" in done.stderr
 

@@ -18,10 +18,26 @@ if TYPE_CHECKING:
 
     from zarrange.stores.metadata import Node
 
-__all__ = ["ARTICLES", "FILE", "FOLDER", "WORKING_FOLDER", "Backend", "Found", "Item", "ItemSort", "Requests"]
+__all__ = [
+    "ARTICLES",
+    "FILE",
+    "FOLDER",
+    "STAGE",
+    "TRASH",
+    "WORKING_FOLDER",
+    "Backend",
+    "Found",
+    "Item",
+    "ItemSort",
+    "Requests",
+]
 
 WORKING_FOLDER = ".zarrange"
 """What a store keeps for itself at its root."""
+STAGE = f"{WORKING_FOLDER}/stage"
+"""Where things are made, or wait while they are on their way."""
+TRASH = f"{WORKING_FOLDER}/trash"
+"""Where is what was removed, until it is purged."""
 
 ItemSort = Literal["folder", "file", "symlink", "other"]
 Item: TypeAlias = tuple[str, ItemSort]

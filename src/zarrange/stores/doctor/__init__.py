@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from zarrange.diagnostics import Severity
 from zarrange.errors import AmbiguousPathError, UnreadableError
-from zarrange.stores.backend import WORKING_FOLDER, Requests
+from zarrange.stores.backend import STAGE, TRASH, WORKING_FOLDER, Requests
 from zarrange.stores.doctor.consolidation import read_attributes, read_copies, read_fingerprint
 from zarrange.stores.doctor.survey import Mismatched, Unmatched, survey
 from zarrange.stores.doctor.symptoms import (
@@ -27,7 +27,6 @@ from zarrange.stores.doctor.symptoms import (
     unreadable_path,
 )
 from zarrange.stores.entries import Unreadable
-from zarrange.stores.folders import STAGE, TRASH
 from zarrange.stores.metadata import LEFTOVER, NODE_METADATA
 from zarrange.stores.paths import above, joined
 from zarrange.stores.seal import is_complete
@@ -259,8 +258,8 @@ class _Examination:
 
 LEFT_FILE = "a writer that was interrupted has left this file, or is still at work"
 _LEAVINGS = {
-    "/".join(STAGE): "a writer that was interrupted has left what it was making",
-    "/".join(TRASH): "a removal that was interrupted has left what it had taken out",
+    STAGE: "a writer that was interrupted has left what it was making",
+    TRASH: "a removal that was interrupted has left what it had taken out",
 }
 
 

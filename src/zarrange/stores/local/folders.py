@@ -22,17 +22,15 @@ from zarrange.errors import (
     NotInStoreError,
     StoreError,
 )
-from zarrange.stores.backend import WORKING_FOLDER
+from zarrange.stores.backend import STAGE, TRASH
+from zarrange.stores.local.nodes import node_type
 from zarrange.stores.metadata import LEFTOVER, METADATA, NODE_METADATA, is_chunk_like
-from zarrange.stores.nodes import node_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 
 __all__ = [
-    "STAGE",
-    "TRASH",
     "check_array",
     "check_group",
     "check_no_node_inside",
@@ -47,8 +45,7 @@ __all__ = [
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NODES = frozenset(NODE_METADATA)
-TRASH = (WORKING_FOLDER, "trash")
-STAGE = (WORKING_FOLDER, "stage")
+_STAGE = STAGE.split("/")
 ASIDE = "removed"
 PATIENCE = 100
 ATTEMPTS = 1_000
@@ -99,8 +96,8 @@ def staging(root: str) -> Iterator[str]:
 
     What is left there in the end is deleted.
     """
-    check_way(root, STAGE)
-    stage = os.path.join(root, *STAGE, secrets.token_hex(8))
+    check_way(root, _STAGE)
+    stage = os.path.join(root, STAGE, secrets.token_hex(8))
     for _ in range(ATTEMPTS):
         # Another process may clean up the empty folders above in just this moment.
         with suppress(FileNotFoundError):
@@ -110,9 +107,9 @@ def staging(root: str) -> Iterator[str]:
         yield os.path.join(stage, "new")
     finally:
         _clear(stage)
-        for length in range(len(STAGE), 0, -1):
+        for length in range(len(_STAGE), 0, -1):
             with suppress(OSError):
-                os.rmdir(os.path.join(root, *STAGE[:length]))
+                os.rmdir(os.path.join(root, *_STAGE[:length]))
 
 
 def _clear(folder: str) -> None:
@@ -244,7 +241,7 @@ def take_out(root: str, segments: Sequence[str], check: Callable[[int], None] | 
         if check is not None:
             check(_step(stack, folder, name, shown))
         with _trash(stack, top) as (trash, own):
-            left = os.path.join(root, *TRASH, own, ASIDE)
+            left = os.path.join(root, TRASH, own, ASIDE)
             try:
                 os.rename(name, ASIDE, src_dir_fd=folder, dst_dir_fd=trash)
             except FileNotFoundError:
@@ -273,7 +270,7 @@ def _delete(trash: int, name: str, shown: str, *, is_folder: bool) -> None:
 @contextmanager
 def _trash(stack: ExitStack, top: int) -> Iterator[tuple[int, str]]:
     """A folder of its own for what is renamed aside, with its name; it is there only as long as it is needed."""
-    names = (*TRASH, secrets.token_hex(8))
+    names = (*TRASH.split("/"), secrets.token_hex(8))
     folders = [top]
     try:
         folders += _made_folders(stack, top, names)

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 
 from zarrange.errors import AccessDeniedError, AlreadyExistsError, NotFoundError, NotInStoreError, UnreadableError
 from zarrange.stores.backend import FILE, FOLDER, Found, Requests
-from zarrange.stores.folders import (
+from zarrange.stores.local.folders import (
     check_array,
     check_group,
     check_way,
@@ -25,7 +25,7 @@ from zarrange.stores.folders import (
     take_out,
     write_whole,
 )
-from zarrange.stores.nodes import read_file, read_node
+from zarrange.stores.local.nodes import read_file, read_node
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
