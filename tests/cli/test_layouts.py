@@ -526,13 +526,128 @@ class TestMatch:
         assert (done.returncode, done.stdout) == (1, b"a\\udcff: no kind of `good` has this path\n")
 
 
+MOVED = (
+    GOOD.replace("iteration:", "step:")
+    .replace("{{ iteration", "{{ step")
+    .replace("doc: Training iteration", "renamed_from: iteration, doc: Training iteration")
+)
+
+
+class TestDiff:
+    @pytest.fixture
+    def diff(self, zarrange):
+        """Compare `good.yaml` with a layout of this text."""
+
+        def compared(text, *arguments, **environment):
+            (zarrange.folder / "new.yaml").write_text(text)
+            return zarrange("diff", "good.yaml", "new.yaml", *arguments, **environment)
+
+        return compared
+
+    def test_nothing_to_do_exits_0(self, diff):
+        """A layout in which every artifact has its place is fine, also with new kinds, new names and other words."""
+        done = diff(GOOD)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert (
+            done.stdout == "good → new\n\nbox: same\ngrid: same\nnote: same\n\n3 kinds: 3 same; no artifact is lost\n"
+        )
+        assert diff(MOVED).returncode == 0
+        assert diff(GOOD + '  more: {path: "more.txt"}\n').returncode == 0
+        assert diff(GOOD.replace("min: 0, ", "")).returncode == 0
+
+    def test_a_path_that_changes_exits_1(self, diff):
+        """A path that changes is shown by an example, and the status is 1."""
+        done = diff(GOOD.replace("pad(4)", "pad(6)"))
+        assert (done.returncode, done.stderr) == (1, "")
+        assert done.stdout == (
+            "good → new\n\nbox: same\n\n"
+            'grid: changed\n  grid(run="a", iteration=7)\n  - a.zarr/0007\n  + a.zarr/000007\n\n'
+            "note: same\n\n3 kinds: 1 changed, 2 same; no artifact is lost\n"
+        )
+
+    def test_a_loss_exits_1(self, diff):
+        """What would be lost is told, with the paths as they were."""
+        done = diff(GOOD.replace("min: 0", "min: 10"))
+        assert done.returncode == 1
+        assert "warning[refused-value]: `iteration` does not take 9\nkinds: grid\n" in done.stdout
+        assert done.stdout.endswith("3 kinds: 3 same; 1 problem\n")
+
+    def test_fixed_values(self, diff):
+        """A field that only one of the layouts has may be set, as its values are written; several times for several."""
+        more = GOOD.replace("  day:", "  fold: {type: int}\n  mark: {type: str}\n  day:").replace(
+            "{{ iteration | pad(4) }}", "{{ iteration | pad(4) }}/{{ fold }}/{{ mark }}"
+        )
+        assert "error[new-field]: `fold` is new, and no `grid` is without it\n" in diff(more).stdout
+        done = diff(more, "--set", "fold=3", "--set", "mark=x")
+        assert done.returncode == 1
+        assert "grid: changed, `fold` is new (3), `mark` is new ('x')\n" in done.stdout
+        assert "  + a.zarr/0007/3/x\n" in done.stdout
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["--set", "run"], "'run' is not FIELD=VALUE"),
+            (["--set", "run=a"], "field `run` is neither dropped nor new in any kind"),
+            (["--set", "rum=a"], "field `rum` is in neither layout; a similar field exists: `run`"),
+            (["--set", "fold=x"], "field `fold` does not take 'x'"),
+            (["--set", "fold=1", "--set", "fold=2"], "the field `fold` is given twice"),
+        ],
+    )
+    def test_wrong_values_exit_2(self, diff, arguments, message):
+        """A fixed value that makes no sense is wrong usage."""
+        more = GOOD.replace("  day:", "  fold: {type: int}\n  day:").replace("pad(4) }}", "pad(4) }}/{{ fold }}")
+        done = diff(more, *arguments)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert message in done.stderr
+
+    def test_layouts_that_cannot_be_loaded(self, diff, zarrange):
+        """A layout with faults is shown with them, and the status is 1; one that is not there is wrong usage."""
+        done = diff(BAD)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == SCREEN.rpartition("\n\n")[0].replace("bad.yaml", "new.yaml") + "\n"
+        assert zarrange("diff", "good.yaml", "nothing.yaml").returncode == 2
+        assert zarrange("diff", "good.yaml").returncode == 2
+
+    def test_json(self, diff):
+        """JSON has the verdict, and every kind."""
+        done = diff(MOVED.replace("pad(4)", "pad(6)").replace("a.zarr/0007", "a.zarr/000007"), "--format", "json")
+        data = json.loads(done.stdout)
+        assert (done.returncode, data["same"], data["lossless"]) == (1, False, True)
+        assert [(one["old"], one["paths"]) for one in data["kinds"]] == [
+            ("box", "same"),
+            ("grid", "changed"),
+            ("note", "same"),
+        ]
+        assert data["kinds"][1]["fields"][1] == {"old": "iteration", "new": "step"}
+
+    def test_color(self, diff):
+        """There is color if it is asked for, and none in a pipe."""
+        changed = GOOD.replace("pad(4)", "pad(6)")
+        assert "\x1b[" not in diff(changed).stdout
+        assert "\x1b[1mgood → new\x1b[0m\n" in diff(changed, "--color", "always").stdout
+        assert "\x1b[" in diff(changed, FORCE_COLOR="1").stdout
+
+    def test_help_says_what_the_status_means(self, zarrange):
+        """Whoever runs it in a workflow reads in the help what makes it fail."""
+        shown = " ".join(zarrange("diff", "--help").stdout.split())
+        assert "Exit status 0: every artifact of OLD has the same path in NEW, and none is lost" in shown
+        assert "1: a path changes, or may change, or an artifact would be lost" in shown
+
+    def test_shipped_layouts(self, zarrange):
+        """The way from DaCapo's own layout to the recommended one loses nothing."""
+        done = zarrange("diff", "dacapo", "training")
+        assert done.returncode == 1
+        assert done.stdout.endswith("8 kinds: 8 changed; no artifact is lost\n")
+
+
 class TestTheProgram:
     def test_help_names_every_command(self, zarrange):
         """The help lists the commands and the exit statuses."""
         done = zarrange("--help")
         assert done.returncode == 0
         assert all(
-            word in done.stdout for word in ("check", "render", "match", "explain", "schema", "Exit status: 0 clean")
+            word in done.stdout
+            for word in ("check", "render", "match", "diff", "explain", "schema", "Exit status: 0 clean")
         )
 
     @pytest.mark.parametrize("arguments", [[], ["chekc"], ["check"], ["check", "--formt", "json", "x"]])
@@ -581,7 +696,13 @@ class TestTheProgram:
 
     @pytest.mark.parametrize(
         "arguments",
-        [["--help"], ["check", "training"], ["render", "training", "validation", "run=a"], ["match", "hive", "a"]],
+        [
+            ["--help"],
+            ["check", "training"],
+            ["render", "training", "validation", "run=a"],
+            ["match", "hive", "a"],
+            ["diff", "hive", "training"],
+        ],
     )
     def test_no_command_imports_zarr(self, zarrange, arguments):
         """Commands that touch no arrays import neither zarr nor numpy."""

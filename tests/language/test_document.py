@@ -83,6 +83,19 @@ class TestExtends:
         assert list(layout.kinds) == ["box", "grid"]
         assert layout.kinds["grid"].doc is None
 
+    def test_old_names_are_inherited_and_taken_away(self, load):
+        """What something was renamed from is a key as any other."""
+        base = BASE.replace("part: {", "part: {renamed_from: piece, ").replace("note: {", "note: {renamed_from: memo, ")
+        assert base.count("renamed_from") == 2
+        names = [
+            (layout.fields["part"].spec.renamed_from, layout.kinds["note"].renamed_from)
+            for layout in (
+                load(base=base, own=own("files: {note: {doc: More.}}\n")),
+                load(base=base, own=own("fields: {part: {renamed_from: bit}}\nfiles: {note: {renamed_from: null}}\n")),
+            )
+        ]
+        assert names == [("piece", "memo"), ("bit", None)]
+
     def test_name_doc_and_examples_are_not_inherited(self, load):
         """What a file says of itself, and of its own paths, stays its own."""
         layout = load(base=BASE, own=own('arrays: {grid: {path: "p{{ part }}"}}\n'))

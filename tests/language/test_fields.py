@@ -785,7 +785,7 @@ class TestDeclarations:
             ("{type: path, charset: text}", "use `type: str`, and `quote` it in the template"),
             ("{type: str, max_length: 999}", "use a number from 1 to 255"),
             ("{type: str, pattern: ^a}", "leave it out"),
-            ("{type: int, charset: text}", "known: `choices`, `doc`, `max`, `min`, `type`"),
+            ("{type: int, charset: text}", "known: `choices`, `doc`, `max`, `min`, `renamed_from`, `type`"),
         ],
     )
     def test_help(self, declaration, advice):

@@ -466,6 +466,7 @@ class TestAgreement:
             edited(("fields:", "rules: {missing-example: error}\nfields:")),
             edited(("fields:", "allow: [{rule: nested-kinds, kinds: [grid, flat], because: Why not.}]\nfields:")),
             edited(("{type: int, min: 0}", "{min: 0, type: int}  # a comment")),
+            edited(("min: 0", "min: 0, renamed_from: step"), ("doc: A box.", "doc: A box., renamed_from: chest")),
         ],
     )
     def test_other_words_agree(self, layout, text):

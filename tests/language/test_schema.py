@@ -165,7 +165,7 @@ name: good
 doc: Something.
 fields:
   run: {type: str, pattern: "[a-z]+", exclude: [inputs], max_length: 100, charset: unicode}
-  n: {type: int, min: 0, max: 9, doc: A number.}
+  n: {type: int, min: 0, max: 9, doc: A number., renamed_from: number}
   x: {type: float, min: 0, max: 0.5}
   day: {type: date, min: 2026-01-31}
   time: {type: datetime, min: "2026-01-31T12:00:00"}
@@ -184,7 +184,7 @@ arrays:
     path: "a{{ n }}"
     examples: [{values: {run: r, n: 7}, path: r.zarr/a7}]
 files:
-  note: {path: "{{ run }}.txt", doc: null}
+  note: {path: "{{ run }}.txt", doc: null, renamed_from: memo}
 rules: {missing-example: off}
 allow: [{rule: nested-kinds, kinds: [part, grid], because: It is a test.}]
 """
@@ -215,6 +215,11 @@ BROKEN = [
     ("exclude: [inputs]", "exclude: inputs", "$.fields.run.exclude"),
     ("exclude: [inputs]", "exclude: null", "$.fields.run.exclude"),
     ("exclude: [inputs]", "min: 1", "$.fields.run.min"),
+    ("renamed_from: number", "renamed_from: 'a-b'", "$.fields.n.renamed_from"),
+    ("renamed_from: number", "renamed_from: 7", "$.fields.n.renamed_from"),
+    ("renamed_from: memo", "renamed_from: class", "$.files.note.renamed_from"),
+    ("renamed_from: memo", "renamed_from: ''", "$.files.note.renamed_from"),
+    ("renamed_from: memo", "renamed: memo", "$.files.note"),
     ("max: 9", "pattern: '[0-9]'", "$.fields.n.pattern"),
     ("max: 9", "exclude: ['[0-9]']", "$.fields.n.exclude"),
     ("max: 9", "charset: text", "$.fields.n.charset"),
@@ -320,6 +325,7 @@ class TestExtends:
             "rules: {missing-example: off}",
             "containers: {snapshot: {zarr_format: 2}}",
             "files: {log: {path: '{{ run_dir }}/log.txt'}}",
+            "fields: {volume: {renamed_from: null}}\narrays: {validation_gt: {renamed_from: truth}}",
         ],
     )
     def test_what_may_be_inherited_may_be_missing_or_taken_away(self, text):
@@ -449,11 +455,12 @@ OF_TYPE = {
         "max": LIMITS[name],
         "max_length": st.sampled_from([1, 3, 255]),
         "charset": st.sampled_from(["portable", "unicode", "text"]),
+        "renamed_from": st.sampled_from(["c", "d", "a-b"]),
     }
     for name in FIELD_TYPES
 }
 EXAMPLES = st.lists(mapping({"values": section(st.sampled_from(["a", 1, 0.5, True, None])), "path": st.just("x")}, {}))
-DOCUMENTED = {"doc": st.just("text"), "examples": EXAMPLES}
+DOCUMENTED = {"doc": st.just("text"), "examples": EXAMPLES, "renamed_from": st.sampled_from(["c", "d", "a-b"])}
 ENTRIES = {
     "containers": mapping({"path": st.sampled_from(["x.zarr", "y.zarr"])}, {"zarr_format": st.just(2), **DOCUMENTED}),
     "groups": mapping({"container": st.just("Box"), "path": st.just("x")}, DOCUMENTED),
@@ -470,7 +477,11 @@ def fields(draw):
     """A field of some type; its settings fit the type more often than not."""
     name = draw(st.sampled_from(sorted(FIELD_TYPES)))
     settings = {one: values for one, values in OF_TYPE[name].items() if one in FIELD_TYPES[name].settings}
-    others = OF_TYPE[name] if draw(st.integers(0, 3)) == 0 else settings | {"choices": OF_TYPE[name]["choices"]}
+    others = (
+        OF_TYPE[name]
+        if draw(st.integers(0, 3)) == 0
+        else settings | {one: OF_TYPE[name][one] for one in ("choices", "renamed_from")}
+    )
     return draw(mapping({"type": st.just(name)}, others))
 
 

@@ -153,6 +153,12 @@ class TestUnfolding:
         assert made.kinds["k"].optional == frozenset()
         assert made.match("y") is None
 
+    def test_a_field_that_a_value_leaves_no_place_for_is_optional(self):
+        """A field that stands in the branch of one value only may be left out, for it has to be for the others."""
+        made = layout_of('{% if a == "x" %}A/{{ b }}{% else %}B-{{ a }}{% endif %}')
+        assert made.kinds["k"].optional == {"b"}
+        assert made.render("k", a="y").path == "B-y"
+
     def test_a_value_for_which_rendering_would_raise_has_no_variant(self):
         """Where one outcome of a comparison needs a field that is absent, its value is refused."""
         made = layout_of(

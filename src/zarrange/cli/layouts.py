@@ -1,4 +1,4 @@
-"""The commands about layouts: `check`, `render`, `match`, `explain`, `schema`."""
+"""The commands about layouts: `check`, `render`, `match`, `diff`, `explain`, `schema`."""
 
 from __future__ import annotations
 
@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 
 __all__ = ["add_commands"]
 
+_DIFF_STATUS = (
+    "Exit status 0: every artifact of OLD has the same path in NEW, and none is lost, so that no store needs a "
+    "migration (new kinds and wider fields change nothing). 1: a path changes, or may change, or an artifact would be "
+    "lost. 2: the command was called wrongly. No store is looked at."
+)
+
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the commands."""
@@ -49,6 +55,14 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     match.add_argument("layout", metavar="LAYOUT")
     words(match, "paths", metavar="PATH", help="a path relative to the store's root", is_needed=True)
     formats(match, text="for people", json="stable")
+
+    diff = command(commands, "diff", _diff, "say what a store would have to change to get from one layout to another")
+    diff.epilog = _DIFF_STATUS
+    diff.add_argument("old", metavar="OLD", help="a layout file, or the name of a shipped layout")
+    diff.add_argument("new", metavar="NEW", help="the layout that it becomes; `renamed_from` in it tells what moved")
+    about = "what all artifacts have of a field that only one of the layouts has; may be given for several fields"
+    diff.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help=about)
+    formats(diff, text="for people", json="stable")
 
     explain = command(commands, "explain", _explain, "explain rules: what they find, why, and what to write instead")
     words(explain, "rules", metavar="RULE", help="a rule, such as unknown-field")
@@ -169,6 +183,23 @@ def _match(options: argparse.Namespace) -> int:
     else:
         print("\n".join(_meaning(path, keys, layout.name) for path, keys in readings.items()))
     return CLEAN if all(len(keys) == 1 for keys in readings.values()) else FINDINGS
+
+
+def _diff(options: argparse.Namespace) -> int:
+    from zarrange.errors import FieldError
+    from zarrange.language.difference import difference, read_fixed
+    from zarrange.report.changes import difference_as_json, difference_as_text
+
+    old, new = (load_layout(name, options) for name in (options.old, options.new))
+    try:
+        found = difference(old, new, read_fixed(old, new, assignments(options.set)))
+    except FieldError as error:
+        return usage(str(error))
+    if options.format == "json":
+        print(difference_as_json(found))
+    else:
+        print(difference_as_text(found, color=in_color(options, sys.stdout)))
+    return CLEAN if found.is_same else FINDINGS
 
 
 def _readings(layout: Layout, path: str) -> Sequence[Key]:

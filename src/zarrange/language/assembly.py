@@ -13,15 +13,17 @@ from zarrange.language import faults
 from zarrange.language.automaton import Budget
 from zarrange.language.cures import ALL_STEPS
 from zarrange.language.declarations import make_field
-from zarrange.language.document import NAME, NO_NAMES, Document, Located, structure_document
+from zarrange.language.document import Document, Located, structure_document
 from zarrange.language.kinds import Example, Kind, Sort
 from zarrange.language.matcher import Matcher
+from zarrange.language.notes import NAME, NO_NAMES
 from zarrange.language.proof import Proof, prove
+from zarrange.language.renaming import contradictions
 from zarrange.language.templates import Names, Text, Tree, parse_template
 from zarrange.language.variants import MAX_CONDITIONS, TooManyVariants, check_variants, unfold
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from zarrange.language.faults import Fault
     from zarrange.language.fields import Field
@@ -32,6 +34,7 @@ __all__ = ["Assembly", "assemble"]
 
 FORMAT = 1
 
+_NAMES = "use letters, digits and _, a letter first, and no word of Python's own"
 _SECTIONS: dict[str, Sort] = {"containers": "container", "groups": "group", "arrays": "array", "files": "file"}
 
 
@@ -77,6 +80,10 @@ def assemble(located: Located, filters: Mapping[str, Filter], report: Callable[[
     return _Assembler(document, located, broken, filters, report).assemble()
 
 
+def _is_name(text: str) -> bool:
+    return re.fullmatch(NAME, text) is not None and text not in NO_NAMES
+
+
 class _Assembler:
     def __init__(
         self,
@@ -108,6 +115,8 @@ class _Assembler:
             if self._check_name("fragments", name, "fragment"):
                 self._fragment(name, names, self.located.key_span(("fragments", name)))
         kinds = {kind.name: kind for kind in self._kinds(names)}
+        self._check_renamings(["fields"], "field")
+        self._check_renamings([*_SECTIONS], "kind")
         named = {
             name for section in _SECTIONS for name in (*getattr(self.document, section), *self.broken.get(section, ()))
         }
@@ -117,12 +126,28 @@ class _Assembler:
         self.report(fault(message, span, advice, labels))
 
     def _check_name(self, section: str, name: str, what: str) -> bool:
-        if re.fullmatch(NAME, name) and name not in NO_NAMES:
+        if _is_name(name):
             return True
         message = f"`{name}` is no name for a {what}" if name else f"a {what} has no name"
-        advice = "use letters, digits and _, a letter first, and no word of Python's own"
-        self._fault(faults.invalid_name, message, self.located.key_span((section, name)), advice)
+        self._fault(faults.invalid_name, message, self.located.key_span((section, name)), _NAMES)
         return False
+
+    def _check_renamings(self, sections: Sequence[str], what: str) -> None:
+        """Report what is wrong with the names that things are said to have had before."""
+        before, places = dict[str, str | None](), dict[str, tuple[str, str]]()
+        for section in sections:
+            for name, spec in getattr(self.document, section).items():
+                places[name] = (section, name)
+                before[name] = spec.renamed_from
+                if before[name] is not None and not _is_name(spec.renamed_from):
+                    before[name] = None
+                    message = f"{shown(spec.renamed_from)} never was the name of a {what}"
+                    span = self.located.span((section, name, "renamed_from"))
+                    self._fault(faults.invalid_name, message, span, _NAMES)
+        for one in contradictions(before):
+            label = [] if one.other is None else [Label(self.located.key_span(places[one.other]), one.label)]
+            span = self.located.span((*places[one.name], "renamed_from"))
+            self._fault(faults.contradictory_renaming, one.message, span, one.help, *label)
 
     # --- fields and fragments ----------------------------------------------------------------------------------------
 
@@ -220,7 +245,8 @@ class _Assembler:
         if container is not None:
             zarr_format = self.document.containers[container].zarr_format
         name = str(path[1])
-        return Kind(name, sort, variants, container, zarr_format, spec.doc, examples, span=span)
+        before = spec.renamed_from
+        return Kind(name, sort, variants, container, zarr_format, spec.doc, examples, before, span=span)
 
     def _variants(self, tree: Tree, span: Span) -> tuple[Any, ...] | None:
         """Return the variants of a whole template, or `None` after saying why it cannot be read back."""

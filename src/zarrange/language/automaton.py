@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ANYTHING",
+    "PREFERRED",
     "Alphabet",
     "Automaton",
     "Budget",
@@ -34,6 +35,7 @@ __all__ = [
     "Twins",
     "Undecided",
     "is_empty",
+    "printable_of",
 ]
 
 PREFERRED = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_-=+@%.~ ()[],;'!#$&éü日"
@@ -139,7 +141,7 @@ class Alphabet:
             if signature not in chosen:
                 left.setdefault(signature, []).append(range(start, end))
         for signature, ranges in left.items():
-            if (found := _printable(ranges)) is not None:
+            if (found := printable_of(ranges)) is not None:
                 chosen[signature] = found
         bits = {signature: 1 << number for number, signature in enumerate(chosen)}
         return list(chosen.values()), [bits.get(signature, 0) for signature in signatures]
@@ -152,7 +154,7 @@ def _union(masks: Iterable[int]) -> int:
     return found
 
 
-def _printable(ranges: Iterable[range]) -> str | None:
+def printable_of(ranges: Iterable[range]) -> str | None:
     """Return a character that can stand in a path; `None` only where there is none for sure."""
     fallback: str | None = None
     left = MAX_SCANNED

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from zarrange.language.assembly import Assembly
 
-__all__ = ["RULES", "Rule", "check", "check_settings", "rule_pages"]
+__all__ = ["RULES", "Rule", "check", "check_settings", "clashes", "rule_pages"]
 
 
 @frozen
@@ -89,6 +89,11 @@ def check(assembly: Assembly) -> tuple[Diagnostic, ...]:
                 for one in rule.find(assembly):
                     found.report(evolve(one, severity=rule.severity_of(one) if level is None else Severity(level)))
     return tuple(sorted(found, key=lambda one: (one.span, one.rule, one.message)))
+
+
+def clashes(assembly: Assembly) -> tuple[Diagnostic, ...]:
+    """Return the clashes that are neither disproved nor allowed, also where their rules are turned off."""
+    return tuple(one for name in ("unproved-layout", *ALLOWABLE) for one in RULES[name].find(assembly))
 
 
 def rule_pages() -> dict[str, str]:

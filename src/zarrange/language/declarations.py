@@ -65,7 +65,7 @@ def _faults(spec: FieldSpec) -> Iterator[SpecFault]:
         message = f"`{spec.type}` is not a field type"
         yield SpecFault(("type",), faults.wrong_type, message, similar(spec.type, FIELD_TYPES, "field type"))
         return
-    known = FIELD_TYPES[spec.type].settings | {"type", "doc", "choices"}
+    known = FIELD_TYPES[spec.type].settings | {"type", "doc", "choices", "renamed_from"}
     for attribute in attributes(FieldSpec):
         if getattr(spec, attribute.name) != attribute.default and attribute.name not in known:
             message = f"`{attribute.name}` means nothing for a field of type `{spec.type}`"

@@ -7,7 +7,6 @@ wrong is reported and left out, so that the rest is still checked. What the piec
 from __future__ import annotations
 
 import copy
-import keyword
 import os
 import re
 import stat
@@ -21,7 +20,7 @@ from zarrange.diagnostics import Diagnostic, Span, similar
 from zarrange.errors import LayoutError, StructureError
 from zarrange.language import faults
 from zarrange.language.fields import FieldSpec
-from zarrange.language.notes import Also
+from zarrange.language.notes import Also, Name
 from zarrange.language.shipped import shipped_layouts
 from zarrange.language.source import MAX_BYTES, KeyPath, Source, parse
 
@@ -47,17 +46,10 @@ SECTIONS = ("fields", "fragments", "containers", "groups", "arrays", "files")
 
 # --- what may stand in a layout file ---------------------------------------------------------------------------------
 
-NAME = "[A-Za-z][A-Za-z0-9_]*"
-NO_NAMES = frozenset({*keyword.kwlist, "none", "true", "false"})
-"""Words of Python's own are no names, and Jinja2 spells three of them in another way as well."""
 BESIDE = r"[A-Za-z0-9_+=@-][A-Za-z0-9_+=@. -]*\.ya?ml"
 """The name of a layout file that another one beside it may extend."""
 
-Name = Annotated[
-    str,
-    "Letters, digits and _, a letter first, and no word of Python's own.",
-    Also(title="Name", pattern=f"^{NAME}$", **{"not": {"enum": sorted(NO_NAMES)}}),
-]
+Renamed = Annotated[Name | None, "Name that it had before: how an older layout calls it."]
 Doc = Annotated[str | None, "What it is."]
 
 
@@ -80,6 +72,7 @@ class ContainerSpec:
     zarr_format: Annotated[
         Literal[2, 3] | None, "What new containers are written in: 3 unless given; what exists keeps its own."
     ] = None
+    renamed_from: Renamed = None
     doc: Doc = None
     examples: Examples = ()
 
@@ -90,6 +83,7 @@ class GroupSpec:
 
     container: Annotated[str, "Name of the container that it is in."]
     path: Annotated[str, "Template of the group's path inside its container.", Also(minLength=1)]
+    renamed_from: Renamed = None
     doc: Doc = None
     examples: Examples = ()
 
@@ -100,6 +94,7 @@ class ArraySpec:
 
     container: Annotated[str, "Name of the container that it is in."]
     path: Annotated[str, "Template of the array's path inside its container.", Also(minLength=1)]
+    renamed_from: Renamed = None
     doc: Doc = None
     examples: Examples = ()
 
@@ -109,6 +104,7 @@ class FileSpec:
     """A single file that is not zarr."""
 
     path: Annotated[str, "Template of the file's path, from the root.", Also(minLength=1)]
+    renamed_from: Renamed = None
     doc: Doc = None
     examples: Examples = ()
 

@@ -53,7 +53,8 @@ class Kind:
     """One sort of artifact: `sort` says whether it is a container, a group or an array in one, or a file.
 
     `zarr_format` is what new containers are written in; `None` means 3, and that what exists keeps its own. `fields`
-    are those that its path uses, its container's included; `optional` those that may be left out.
+    are those that its path uses, its container's included; `optional` those that may be left out. `renamed_from` is the
+    name that it had before.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Kind:
     zarr_format: Literal[2, 3] | None = None
     doc: str | None = field(default=None, repr=False)
     examples: tuple[Example, ...] = field(default=(), repr=False)
+    renamed_from: str | None = field(default=None, repr=False)
     span: Span = field(repr=False, kw_only=True)
 
     @cached_property
@@ -73,7 +75,7 @@ class Kind:
     @cached_property
     def optional(self) -> frozenset[str]:
         """The fields that may be left out."""
-        return frozenset().union(*(variant.absent for variant in self.variants)) & self.fields.keys()
+        return frozenset(name for name in self.fields if any(name not in one.given for one in self.variants))
 
     @cached_property
     def identifier(self) -> type[Identifier]:

@@ -17,7 +17,7 @@ from zarrange.diagnostics import similar
 from zarrange.errors import LayoutError, UnknownKindError
 from zarrange.identifiers import Identifier
 from zarrange.language.assembly import assemble
-from zarrange.language.check import check, check_settings
+from zarrange.language.check import check, check_settings, clashes
 from zarrange.language.document import locate_layout, merge, read_chain, read_source
 from zarrange.language.filters import BUILT_IN, Filter
 from zarrange.language.findings import Findings, TooManyFindings
@@ -181,6 +181,13 @@ class Layout:
         """Return what is wrong with a layout that can be loaded: an example that does not hold."""
         return check(self._assembly)
 
+    def clashes(self) -> tuple[Diagnostic, ...]:
+        """Return the clashes that are neither disproved nor accepted under `allow`, be their rules turned off or not.
+
+        Where there is one, nothing may be removed or moved: it might be another artifact, too.
+        """
+        return clashes(self._assembly)
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Layout):
             return NotImplemented
@@ -202,8 +209,10 @@ class Layout:
 def _meaning(document: Document) -> list[dict[str, Any]]:
     """What decides where artifacts are: fields, fragments and kinds, without what is only said about them."""
     kinds = (document.containers, document.groups, document.arrays, document.files)
-    fields = {name: evolve(one, doc=None) for name, one in document.fields.items()}
-    bare = [{name: evolve(one, doc=None, examples=()) for name, one in sort.items()} for sort in kinds]
+    fields = {name: evolve(one, doc=None, renamed_from=None) for name, one in document.fields.items()}
+    bare = [
+        {name: evolve(one, doc=None, examples=(), renamed_from=None) for name, one in sort.items()} for sort in kinds
+    ]
     return [fields, dict(document.fragments), *bare]
 
 

@@ -214,6 +214,8 @@ def _or_null(schema: Schema) -> Schema:
     """Return a schema that takes `null` as well."""
     if "enum" in schema:
         return {**schema, "enum": [*schema["enum"], *([] if None in schema["enum"] else [None])]}
+    if {"type": "null"} in schema.get("anyOf", ()):
+        return schema
     if "type" not in schema:
         return {"anyOf": [schema, {"type": "null"}]}
     types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from zarrange.language.kinds import Kind
     from zarrange.language.layout import Layout
 
-__all__ = ["Between", "Selection", "Wanted", "read_filters", "select"]
+__all__ = ["ORDERED", "Between", "Selection", "Wanted", "ordered_fields", "read_filters", "select"]
 
 ORDERED = frozenset({"int", "float", "date", "datetime"})
 """The types of fields that a slice has a meaning for."""
@@ -88,6 +88,12 @@ def select(layout: Layout, kinds: str | Iterable[str] | None, filters: Mapping[s
         if not chosen:
             raise FieldError(label, name, None, "is never absent; to have any value of it, leave the filter out")
     return Selection(chosen, wanted)
+
+
+def ordered_fields(kind: Kind, wanted: Mapping[str, Wanted]) -> list[str]:
+    """Return the fields of a kind that are numbers or days, and of which not just one value is wanted."""
+    bound = {name for name, one in wanted.items() if one.values is not None and len(one.values) == 1}
+    return [name for name, one in kind.fields.items() if one.type in ORDERED and name not in bound]
 
 
 def _names(kinds: str | Iterable[str]) -> list[str]:

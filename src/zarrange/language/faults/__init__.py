@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from zarrange.diagnostics import Diagnostic
 from zarrange.language.faults.declaring import (
+    contradictory_renaming,
     invalid_choice,
     invalid_name,
     invalid_pattern,
@@ -44,6 +45,7 @@ from zarrange.language.faults.templating import (
 __all__ = [
     "FAULTS",
     "Fault",
+    "contradictory_renaming",
     "duplicate_key",
     "extends_cycle",
     "fragment_cycle",
@@ -76,6 +78,7 @@ Fault: TypeAlias = Callable[..., Diagnostic]
 FAULTS: dict[str, Fault] = {
     fault.__name__.replace("_", "-"): fault
     for fault in (
+        contradictory_renaming,
         duplicate_key,
         extends_cycle,
         fragment_cycle,

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from zarrange.diagnostics import Label, Span
 
 __all__ = [
+    "contradictory_renaming",
     "invalid_choice",
     "invalid_name",
     "invalid_pattern",
@@ -348,3 +349,37 @@ def undocumented_allow(
     ```
     """
     return Diagnostic("undocumented-allow", message, span, advice, labels=labels)
+
+
+def contradictory_renaming(
+    message: str, span: Span, advice: str | None = None, labels: tuple[Label, ...] = ()
+) -> Diagnostic:
+    """A field or a kind is said to be what another one is.
+
+    ## What it does
+    Holds each `renamed_from` against the other names of the layout: two fields cannot both have been the same one, and
+    a name that is declared still belongs to what is declared by it, unless that was renamed as well. Kinds share their
+    names, whether they are containers, groups, arrays or files.
+
+    ## Why is this bad?
+    A store that moves to the layout has values by the old name. Which of the two they belong to would be a guess, and
+    every artifact would be moved by it.
+
+    ## Example
+    ```yaml
+    fields:
+      iteration: {type: int}
+      step: {type: int, renamed_from: iteration}
+    files:
+      log: {path: "{{ step }}.txt"}
+    ```
+
+    ## Use instead
+    ```yaml
+    fields:
+      step: {type: int, renamed_from: iteration}
+    files:
+      log: {path: "{{ step }}.txt"}
+    ```
+    """
+    return Diagnostic("contradictory-renaming", message, span, advice, labels=labels)

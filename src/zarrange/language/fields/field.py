@@ -16,7 +16,7 @@ from attrs import frozen
 from zarrange.diagnostics import shown
 from zarrange.identifiers import Value
 from zarrange.language.charsets import MAX_SEGMENT_BYTES
-from zarrange.language.notes import Also
+from zarrange.language.notes import Also, Name
 from zarrange.language.patterns import Language
 from zarrange.language.texts import Texts
 
@@ -49,6 +49,7 @@ class FieldSpec:
     charset: Annotated[
         Literal["portable", "unicode", "text"] | None, "Which characters a value may have; `portable` unless given."
     ] = None
+    renamed_from: Annotated[Name | None, "Name that it had before: how an older layout calls it."] = None
 
 
 class Field:
@@ -56,7 +57,7 @@ class Field:
 
     type: ClassVar[str]
     settings: ClassVar[frozenset[str]] = frozenset()
-    """The keys of a `FieldSpec` that mean something for this type, beside `type`, `doc` and `choices`."""
+    """The keys of a `FieldSpec` that mean something for this type, beside those that any has."""
     is_verbatim: Callable[[str], object] | None = None
     """Answers, for a `str`, whether it fits and is its own text form; `None` where the text form differs."""
     is_common: Callable[[str], object] | None = None
