@@ -21,9 +21,9 @@ import pytest
 import zarr
 from upath import UPath
 
-from zarrange import Layout
+from zarrange import Layout, Store
 from zarrange.dacapo import ArrayStore, LocalArrayIdentifier, LocalArrayStore, LocalContainerIdentifier
-from zarrange.errors import FieldError
+from zarrange.errors import DamagedError, FieldError
 
 take_snapshot = runpy.run_path(str(Path(__file__).parent / "stores" / "conftest.py"))["take_snapshot"]
 
@@ -148,7 +148,7 @@ class TestPaths:
         assert store.validation_input_arrays("r1", index=index) == (raw, gt)
 
     def test_signatures(self):
-        """The signatures are DaCapo's: names, order and defaults of the arguments."""
+        """The signatures are DaCapo's: names, order and defaults; only `remove` takes a grace that need not be given."""
         wanted = {
             "best_validation_array": ["run_name", "criterion", "index=None"],
             "validation_prediction_array": ["run_name", "iteration", "dataset"],
@@ -162,7 +162,8 @@ class TestPaths:
             for name, arguments in wanted.items():
                 _, *parameters = inspect.signature(getattr(cls, name)).parameters.values()
                 shown = [one.name if one.default is one.empty else f"{one.name}={one.default}" for one in parameters]
-                assert shown == arguments
+                own = ["grace=0"] if cls is LocalArrayStore and name == "remove" else []
+                assert shown == [*arguments, *own]
         made = inspect.signature(LocalArrayStore).parameters.values()
         assert [one.name for one in made] == ["basedir", "layout", "must_exist"]
 
@@ -652,15 +653,47 @@ class TestRemove:
             full.remove(container.array_identifier("plain"))
         assert take_snapshot(basedir) == before
 
-    def test_consolidated(self, full, basedir):
-        """An array of a container with consolidated metadata is refused: it would be listed on, and read as zeros."""
-        one = full.best_validation_array("r1", "fg__dice")
+    @pytest.mark.parametrize("zarr_format", [2, 3])
+    def test_consolidated(self, basedir, store, zarr_format):
+        """An array of a container with consolidated metadata is listed there no more, and the others are."""
+        container = store.validation_container("r1").container
+        for name in ("a/b", "a/c"):
+            zarr.create_array(str(container), name=name, data=np.ones(3), zarr_format=zarr_format)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            zarr.consolidate_metadata(os.fspath(one.container))
+            zarr.consolidate_metadata(str(container))
+        store.remove(LocalArrayIdentifier(container, "a/b"))
+        listed = zarr.open_consolidated(str(container), mode="r")
+        assert sorted(name for name, _ in listed.members(max_depth=None)) == ["a", "a/c"]
+        assert listed["a/c"][0] == 1
+        assert sorted(os.listdir(basedir)) == ["r1"]
+
+    @pytest.mark.parametrize("linked", ["run", "container"])
+    def test_container_behind_a_symlink(self, basedir, tmp_path, store, linked):
+        """A container may be reached by a symlink: the array in it is removed, and nothing is left there."""
+        zarr.create_array(str(tmp_path / "scratch" / "validation.zarr"), name="voi", data=np.ones(3))
+        zarr.create_array(str(tmp_path / "scratch" / "validation.zarr"), name="other", data=np.ones(3))
+        one = store.best_validation_array("r1", "voi")
+        if linked == "run":
+            (basedir / "r1").symlink_to(tmp_path / "scratch")
+        else:
+            (basedir / "r1").mkdir()
+            (basedir / "r1" / "validation.zarr").symlink_to(tmp_path / "scratch" / "validation.zarr")
+        store.remove(one)
+        assert sorted(os.listdir(tmp_path / "scratch" / "validation.zarr")) == ["other", "zarr.json"]
+        assert sorted(os.listdir(basedir)) == ["r1"]
+
+    def test_grace(self, full, basedir, caplog):
+        """With a grace, who holds the array reads on, it is gone for everybody else, and it can be undone."""
         before = take_snapshot(basedir)
-        with pytest.raises(ValueError, match="consolidated metadata, which would still list it"):
-            full.remove(one)
+        one = full.best_validation_array("r1", "fg__dice")
+        held = zarr.open_array(os.fspath(one.container), path=one.dataset, mode="r")
+        full.remove(one, grace=1000)
+        assert (held[:] == 1).all()
+        assert one.dataset not in zarr.open_group(os.fspath(one.container), mode="r")
+        full.remove(one)
+        assert [record.levelname for record in caplog.records] == ["WARNING"]
+        Store(basedir, "dacapo").undo()
         assert take_snapshot(basedir) == before
 
     def test_not_an_array_identifier(self, full, basedir):
@@ -713,7 +746,7 @@ class TestRemove:
         one = full.best_validation_array("r1", "fg__dice")
         (one.container / one.dataset / "zarr.json").write_text(content)
         before = take_snapshot(basedir)
-        with pytest.raises(Exception, match="is damaged"):
+        with pytest.raises(DamagedError, match=r"^cannot remove 'fg__dice' of .*/fg__dice.* is damaged"):
             full.remove(one)
         assert take_snapshot(basedir) == before
 
@@ -751,12 +784,16 @@ class TestRemove:
             store.remove(store.best_validation_array("r1", "voi"))
         assert trap.exists()
 
-    def test_container_is_a_file(self, full, basedir):
-        """A container that is a file is refused, and it stays."""
-        (basedir / "file.zarr").write_text("mine")
-        with pytest.raises(ValueError, match="cannot remove"):
-            full.remove(LocalArrayIdentifier(basedir / "file.zarr", "a"))
-        assert (basedir / "file.zarr").read_text() == "mine"
+    @pytest.mark.parametrize("place", ["base", "elsewhere"])
+    def test_container_is_a_file(self, full, tmp_path, place):
+        """A container that is a file is refused, wherever it is, and it stays."""
+        file = tmp_path / place / "file.zarr"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("mine")
+        before = take_snapshot(tmp_path)
+        with pytest.raises(ValueError, match="cannot remove from .*: it is a file, not a folder"):
+            full.remove(LocalArrayIdentifier(file, "a"))
+        assert take_snapshot(tmp_path) == before
 
     @pytest.mark.parametrize("given_identifier", [None, "r1/validation.zarr", 7])
     def test_no_identifier(self, full, basedir, given_identifier):

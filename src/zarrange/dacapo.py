@@ -8,17 +8,19 @@ Needs the extra `zarrange[dacapo]`.
 from __future__ import annotations
 
 import logging
+import os
 from abc import ABC, abstractmethod
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from zarrange.errors import NotFoundError, NotInStoreError
+from zarrange.errors import NotFoundError, NotInStoreError, UnreadableError
 from zarrange.identifiers import refuse_credentials
 from zarrange.language.layout import Layout
-from zarrange.stores.local.folders import check_array, check_nothing_else, take_out
-from zarrange.stores.local.nodes import is_consolidated, node_type
+from zarrange.stores.local import LocalBackend
+from zarrange.stores.removal import plan_array_removal
+from zarrange.stores.upkeep import settle
 
 try:
     from upath import UPath
@@ -26,8 +28,6 @@ except ModuleNotFoundError as error:  # pragma: no cover - the tests have it
     raise ModuleNotFoundError("zarrange.dacapo needs universal-pathlib: pip install 'zarrange[dacapo]'") from error
 
 if TYPE_CHECKING:
-    import os
-
     from zarrange.identifiers import ArrayIdentifier, ContainerIdentifier
 
 __all__ = ["ArrayStore", "LocalArrayIdentifier", "LocalArrayStore", "LocalContainerIdentifier"]
@@ -179,11 +179,13 @@ class LocalArrayStore(ArrayStore):
     def validation_container(self, run_name: str) -> LocalContainerIdentifier:
         return self._whole(self._render["validation"](run=run_name))
 
-    def remove(self, array_identifier: LocalArrayIdentifier) -> None:
+    def remove(self, array_identifier: LocalArrayIdentifier, grace: float = 0) -> None:
         """Remove an array from its container, which must be a local folder named `….zarr`.
 
-        One that does not exist is a logged warning. Raises `ValueError` for a dataset that is empty, `.`, absolute or
-        climbs with `..`, passes a symlink, is a group, or has another array inside: nothing is touched then.
+        It is deleted for good, and whoever holds it open reads zeros from then on; with a `grace`, in seconds, it can
+        be undone, and read by those, until it is purged (see `Store.undo`). One that does not exist is a logged
+        warning. Raises `ValueError` for a dataset that is empty, `.`, absolute or climbs with `..`, passes a symlink,
+        is a group, or has another array inside: nothing is touched then.
         """
         if not isinstance(array_identifier, LocalArrayIdentifier):
             raise TypeError(f"expected a LocalArrayIdentifier, got {type(array_identifier).__name__}")
@@ -192,22 +194,34 @@ class LocalArrayStore(ArrayStore):
             raise NotInStoreError(f"cannot remove from {str(container)!r}: it is not a local folder")
         if container.suffix != ".zarr":
             raise NotInStoreError(f"cannot remove from {str(container)!r}: it does not end in .zarr")
+        if os.path.isfile(container.path):
+            raise NotInStoreError(f"cannot remove from {str(container)!r}: it is a file, not a folder")
         segments = dataset.split("/")
         if not {"", ".", "..", ".zarrange"}.isdisjoint(segments) or "\0" in dataset:
             message = "it is not a plain path inside the container"
             raise NotInStoreError(f"cannot remove {dataset!r} of {str(container)!r}: {message}")
-        if is_consolidated(container.path):
-            # zarr would go on to list the array, and read it as zeros.
-            message = "its container has consolidated metadata, which would still list it; remove them first"
-            raise NotInStoreError(f"cannot remove {dataset!r} of {str(container)!r}: {message}")
+        root, path = self._place(container.path, dataset)
+        backend = LocalBackend(root)
+        settle(backend)
         try:
-            take_out(container.path, segments, _check_removable)
+            plan_array_removal(backend, path, grace=grace).apply()
         except NotFoundError:
             logger.warning("Asked to remove dataset %s, but it does not exist in container %s", dataset, container)
-        except NotInStoreError as error:
-            raise NotInStoreError(f"cannot remove {dataset!r} of {str(container)!r}: {error}") from None
+        except (NotInStoreError, UnreadableError) as error:
+            raise type(error)(f"cannot remove {dataset!r} of {str(container)!r}: {error}") from None
         else:
             logger.info("Removed dataset %s of container %s", dataset, container)
+
+    def _place(self, container: str, dataset: str) -> tuple[str, str]:
+        """The root that keeps what is removed, and the path below it: the base directory, if the container is in it.
+
+        A root may be a symlink, and what is below may not: a container that is reached by one is a root itself.
+        """
+        base, whole = os.path.abspath(self.basedir.path), os.path.abspath(container)
+        inner = whole.removeprefix(f"{base}/")
+        if inner != whole and os.path.realpath(whole) == os.path.join(os.path.realpath(base), inner):
+            return base, f"{inner}/{dataset}"
+        return whole, dataset
 
     def _array(self, identifier: ArrayIdentifier) -> LocalArrayIdentifier:
         made = _new(LocalArrayIdentifier)
@@ -232,14 +246,3 @@ _new = object.__new__
 _set_array_container: Any = LocalArrayIdentifier.container.__set__  # type: ignore[attr-defined]  # a slot
 _set_dataset: Any = LocalArrayIdentifier.dataset.__set__  # type: ignore[attr-defined]  # a slot
 _set_container: Any = LocalContainerIdentifier.container.__set__  # type: ignore[attr-defined]  # a slot
-
-
-def _check_removable(folder: int) -> None:
-    """An array, or what is left of one without its metadata, but nothing that holds something else."""
-    found = node_type(folder)
-    if found == "array":
-        check_array(folder)
-    elif found == "group":
-        raise NotInStoreError("it is a group")
-    else:
-        check_nothing_else(folder)

@@ -11,6 +11,7 @@
         ├── AlreadyExistsError (FileExistsError)    something is there already; nothing was changed
         ├── NotFoundError      (FileNotFoundError)  nothing is there
         ├── BusyError                               something else is at work there; nothing was changed
+        ├── RefusedError                            more would change than is likely meant; nothing was changed
         ├── LeftoverError                           hidden from the store, but not wholly deleted; says where it is
         ├── UnreadableError                         something is there, or may be, that cannot be read; says why
         │   ├── DamagedError                        the metadata of a node are damaged
@@ -47,6 +48,7 @@ __all__ = [
     "LeftoverError",
     "NotFoundError",
     "NotInStoreError",
+    "RefusedError",
     "StoreError",
     "StructureError",
     "UnknownKindError",
@@ -143,6 +145,10 @@ class NotFoundError(StoreError, FileNotFoundError):
 
 class BusyError(StoreError):
     """Somebody else is changing the place, or what was removed there can still be put back; nothing was changed."""
+
+
+class RefusedError(StoreError):
+    """An operation would change more than is likely to be meant; nothing was changed, and it can be forced."""
 
 
 class LeftoverError(StoreError):

@@ -32,6 +32,7 @@ class SimulatedBackend:
     """A tree of some shape behind requests that take `delay` seconds each, so many at once, so many keys a page."""
 
     root = "memory://simulated"
+    has_folders = False
 
     def __init__(self, shape: Shape, *, delay: float = 0, in_flight: int = 32, page: int = 1000) -> None:
         self.in_flight = in_flight
@@ -69,6 +70,10 @@ class SimulatedBackend:
     def stat(self, path: str, requests: Requests, *, may_be_file: bool) -> ItemSort | None:  # noqa: ARG002 - no folders
         """Take everything for a folder: there are no files that could be wanted."""
         return "folder"
+
+    def transactions(self) -> list[object]:
+        """There are none."""
+        return []
 
     def pages(self, path: str, requests: Requests) -> Iterator[Sequence[str]]:
         """Yield the keys below a folder, a page at a time."""

@@ -18,15 +18,15 @@ from zarrange import Key, Layout, from_json
 from zarrange.errors import IncompleteError
 from zarrange.identifiers import Identifier
 from zarrange.report.listing import (
+    explanation_as_json,
+    explanation_as_text,
     listing_as_csv,
     listing_as_json,
     listing_as_text,
-    plan_as_json,
-    plan_as_text,
     unreadable_as_text,
     write_listing_as_parquet,
 )
-from zarrange.stores.catalog import Plan, Unreadable
+from zarrange.stores.catalog import Explanation, Unreadable
 from zarrange.stores.table import BATCH, columns, schema, table
 
 NAMES = Layout.parse("""
@@ -346,8 +346,8 @@ class TestPlans:
     def test_ways_share_their_beginnings(self, tmp_path):
         """A segment stands below what it is in; ways of one kind part where they differ."""
         training = Layout.load("training")
-        plan = search(tmp_path, training, ["best_validation", "validation"], run="r1").plan()
-        assert plan_as_text(plan) == (
+        explanation = search(tmp_path, training, ["best_validation", "validation"], run="r1").explain()
+        assert explanation_as_text(explanation) == (
             "level by level: folders are listed one by one\n"
             "\n"
             "best_validation\n"
@@ -363,15 +363,15 @@ class TestPlans:
             "  {run}/              joined: run = 'r1'\n"
             "    validation.zarr   joined"
         )
-        assert json.loads(plan_as_json(plan)) == {
+        assert json.loads(explanation_as_json(explanation)) == {
             "strategy": "levels",
             "reason": "folders are listed one by one",
             "ways": [
                 {"kind": kind, "segments": [{"segment": name, "how": how} for name, how in segments]}
-                for kind, segments in plan.ways
+                for kind, segments in explanation.ways
             ],
         }
-        assert json.loads(plan_as_json(plan))["ways"][-1] == {
+        assert json.loads(explanation_as_json(explanation))["ways"][-1] == {
             "kind": "validation",
             "segments": [
                 {"segment": "{run}", "how": "joined: run = 'r1'"},
@@ -387,8 +387,8 @@ class TestPlans:
             ("b", (("{p}", "listed"), ("...", "everything below is listed"))),
             ("a", (("{x}", "joined: x = '\x1b'"), ("z\x9b", "joined"))),
         )
-        plan = Plan("flat", "one page has all keys (7)\n", ways)
-        assert plan_as_text(plan, color=True) == (
+        explanation = Explanation("flat", "one page has all keys (7)\n", ways)
+        assert explanation_as_text(explanation, color=True) == (
             "\x1b[1mflat listing\x1b[0m: one page has all keys (7)\\n\n"
             "\n"
             "\x1b[1ma\x1b[0m\n"
@@ -404,13 +404,13 @@ class TestPlans:
             "  {x}/     joined: x = '\\x1b'\n"
             "    z\\x9b  joined"
         )
-        assert plan_as_json(plan).isascii()
+        assert explanation_as_json(explanation).isascii()
 
     def test_a_plan_may_have_no_way(self, tmp_path):
         """Where no path can have what is asked for, the plan says so."""
-        plan = search(tmp_path, EVERY_TYPE, "image", run=[]).plan()
-        assert plan_as_text(plan).endswith("\n\nno path can be of what is asked for")
-        assert json.loads(plan_as_json(plan))["ways"] == []
+        explanation = search(tmp_path, EVERY_TYPE, "image", run=[]).explain()
+        assert explanation_as_text(explanation).endswith("\n\nno path can be of what is asked for")
+        assert json.loads(explanation_as_json(explanation))["ways"] == []
 
 
 def test_a_search_without_end_has_columns(every):

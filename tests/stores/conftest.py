@@ -34,6 +34,10 @@ arrays:
   free_image: {container: free_box, path: "images/{{ step }}/{{ volume }}"}
 files:
   note: {path: "{{ run }}/notes/{{ step }}.txt"}
+allow:
+  - {rule: nested-kinds, kinds: [image], because: A volume may have slashes.}
+  - {rule: nested-kinds, kinds: [old_image], because: A volume may have slashes.}
+  - {rule: nested-kinds, kinds: [free_image], because: A volume may have slashes.}
 """
 
 NOBODY = 65534

@@ -644,9 +644,9 @@ class TestPlan:
     def test_plan(self, tmp_path):
         """A plan says what is joined and what is listed, and asks nothing of a local folder."""
         made = search(tmp_path, ["image", "note"], run="r1", step=slice(10, None))
-        plan = made.plan()
-        assert (plan.strategy, plan.reason) == ("levels", "folders are listed one by one")
-        assert plan.ways == (
+        explanation = made.explain()
+        assert (explanation.strategy, explanation.reason) == ("levels", "folders are listed one by one")
+        assert explanation.ways == (
             (
                 "image",
                 (

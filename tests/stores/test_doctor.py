@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import pathlib
+import re
 import shutil
 import stat
 import uuid
@@ -20,7 +21,10 @@ from zarrange.report import diagnostics_as_text
 from zarrange.stores.backend import Requests
 from zarrange.stores.doctor import LAYOUT_RULES, STORE_RULES, examine
 from zarrange.stores.local import LocalBackend
+from zarrange.stores.local.descent import Descent
+from zarrange.stores.local.journal import begin
 from zarrange.stores.remote import RemoteBackend
+from zarrange.stores.transactions import Intent, Move
 
 TEXT = """\
 zarrange: 1
@@ -51,6 +55,10 @@ arrays:
   free: {container: free_box, path: "{{ name }}"}
 """)
 SCREENS = """\
+error[interrupted-transaction]: the removal of 'r/x' was interrupted: process 1 was at it
+ --> runs/.zarrange/tx/0123456789abcdef.journal
+help: `zarrange doctor --recover` ends it: puts back what was taken, or brings all of it to its end
+
 warning[unmatched-path]: no kind has this folder
  --> runs/r/Box.zarr
 
@@ -120,7 +128,27 @@ def damaged(mixed):
     (root / "r/Box.zarr").mkdir()
     (root / "r/box.zarr/inputs/d").mkdir()
     (root / "r/link").symlink_to("nowhere")
+    interrupt(mixed, name="0123456789abcdef")
     return mixed
+
+
+INTENT = Intent("remove", "the removal of 'r/x'", (Move("r/x/zarr.json", None, is_folder=False),), rests=("r/x",))
+LEAVINGS = {
+    "stage": "a writer that was interrupted has left what it was making, or is still at work",
+    "trash": "this was taken away to be removed or moved, and no journal tells of it any more",
+}
+
+
+def interrupt(store, name="f" * 16):
+    """Leave the journal of a process that has died; return where it is."""
+    with Descent(store.root) as descent:
+        journal = begin(descent, INTENT, 0, lambda _: None)
+        journal.close()
+    folder = pathlib.Path(store.root, ".zarrange/tx")
+    text = re.sub('process [0-9]+ on [^"]*', "process 1", (folder / f"{journal.name}.journal").read_text())
+    (folder / f"{journal.name}.journal").unlink()
+    (folder / f"{name}.journal").write_text(text)
+    return f".zarrange/tx/{name}.journal"
 
 
 def filled(root):
@@ -434,9 +462,17 @@ class TestLeftovers:
         pathlib.Path(store.root, ".zarrange", f".{'a' * 16}.partial").touch()
         assert findings(store) == [
             ("leftover-file", f".zarrange/.{'a' * 16}.partial", self.MESSAGE),
-            ("leftover-file", ".zarrange/stage/a1", "a writer that was interrupted has left what it was making"),
-            ("leftover-file", ".zarrange/trash/b2", "a removal that was interrupted has left what it had taken out"),
+            ("leftover-file", ".zarrange/stage/a1", LEAVINGS["stage"]),
+            ("leftover-file", ".zarrange/trash/b2", LEAVINGS["trash"]),
         ]
+
+    def test_what_waits_beside_its_place(self, store):
+        """What a transaction has taken aside beside its place is told if no journal knows of it."""
+        left = f".zarrange-{'a' * 16}-0"
+        os.mkdir(os.path.join(store.root, "r", left))
+        assert findings(store) == [("leftover-file", f"r/{left}", LEAVINGS["trash"])]
+        interrupt(store, name="a" * 16)
+        assert [rule for rule, _, _ in findings(store)] == ["interrupted-transaction"]
 
     def test_a_working_folder_elsewhere(self, store, tmp_path):
         """A working folder, or one in it, that is a symlink is told and not followed."""
@@ -650,6 +686,71 @@ class TestDoubled:
         ]
 
 
+class TestTransactions:
+    """What was removed or is on its way, and what is left of it."""
+
+    def test_what_can_be_undone_is_no_finding(self, store):
+        """What was removed and can be put back is neither a leftover, nor in the wrong place, nor unmatched."""
+        for kind, options in (("box", {"recursive": True}), ("log", {})):
+            values = {"run": "r", "name": "a"} if kind == "log" else {"run": "r"}
+            store.remove(store.identifier(kind, **values), grace=3600, **options)
+        assert os.listdir(os.path.join(store.root, "r")) == ["box.zarr"]
+        assert findings(store) == []
+        store.undo()
+        assert findings(store) == []
+
+    def test_an_interrupted_one(self, store):
+        """A transaction whose process has died is told where its journal is, with who was at it and how to end it."""
+        place = interrupt(store)
+        assert findings(store) == [
+            ("interrupted-transaction", place, "the removal of 'r/x' was interrupted: process 1 was at it")
+        ]
+        (one,) = examined(store.root)
+        assert one.severity is Severity.ERROR
+        assert one.help.startswith("`zarrange doctor --recover` ends it")
+
+    def test_one_that_is_under_way(self, store):
+        """A transaction whose process is at it is no finding."""
+        with Descent(store.root) as descent:
+            journal = begin(descent, INTENT, 0, lambda _: None)
+            assert findings(store) == []
+            journal.close()
+            assert [rule for rule, _, _ in findings(store)] == ["interrupted-transaction"]
+
+    def test_in_an_object_store(self):
+        """A tombstone whose lease has ended is an interrupted transaction; what it keeps is no leftover."""
+        backend = RemoteBackend(f"memory://{uuid.uuid4().hex}/below")
+        backend.write("r/log.txt", b"log")
+        intent = Intent("remove", "the removal of 'r/log.txt'", (Move("r/log.txt", None, is_folder=False),))
+        done = backend.transact(intent, grace=3600)
+        assert examine(backend, LAYOUT) == ()
+        path = f".zarrange/tx/{done.id}.json"
+        tombstone = json.loads(backend.read(path))
+        tombstone |= {"step": "clearing", "lease": 0.0}
+        backend.write(path, json.dumps(tombstone).encode(), replace=True)
+        (one,) = examine(backend, LAYOUT)
+        assert (one.rule, one.span.file) == ("interrupted-transaction", f"{backend.root}/{path}")
+
+    @pytest.mark.parametrize("content", ["", "{", "[]", '{"zarrange": 1}', '{"zarrange": 2}'])
+    def test_a_damaged_journal(self, store, content):
+        """A journal that cannot be read is unreadable; what it may know of is not called a leftover."""
+        for folder in ("tx", f"trash/{'a' * 16}", f"stage/{'a' * 16}", f"trash/{'b' * 16}"):
+            os.makedirs(os.path.join(store.root, ".zarrange", folder))
+        journal = pathlib.Path(store.root, f".zarrange/tx/{'a' * 16}.journal")
+        journal.write_text(f"{content}\n")
+        first, second = findings(store)
+        assert first == ("leftover-file", f".zarrange/trash/{'b' * 16}", LEAVINGS["trash"])
+        assert second[:2] == ("unreadable-path", ".zarrange/tx")
+        assert second[2].startswith(f"'{journal}' ")
+
+    def test_the_rules_of_a_layout(self, store):
+        """Holding a store against its layout tells of journals that cannot be read, not of what was interrupted."""
+        place = interrupt(store)
+        assert examined(store.root, rules=LAYOUT_RULES) == ()
+        pathlib.Path(store.root, place).write_text("{")
+        assert [one.rule for one in examined(store.root, rules=LAYOUT_RULES)] == ["unreadable-path"]
+
+
 class TestRules:
     def test_only_what_is_asked_for(self, damaged):
         """Rules that are not asked for find nothing, and all findings are those of the rules one by one."""
@@ -708,13 +809,17 @@ class TestObjectStore:
             (one.rule, one.span.file.removeprefix(copied.root), one.message, one.info) for one in examine(copied, MIXED)
         ]
         here = examined(damaged.root, MIXED)
-        only_here = {"unreadable-path": ["/r/link"], "leftover-file": [f"/r/old.zarr/a/0.{'0f' * 16}.partial"]}
+        only_here = {
+            "interrupted-transaction": ["/.zarrange/tx/0123456789abcdef.journal"],
+            "unreadable-path": ["/r/link"],
+            "leftover-file": [f"/r/old.zarr/a/0.{'0f' * 16}.partial"],
+        }
         assert there == [
             (one.rule, path, one.message, one.info)
             for one in here
             if (path := one.span.file.removeprefix(damaged.root)) not in only_here.get(one.rule, ())
         ]
-        assert {rule for rule, *_ in there} == STORE_RULES.keys() - {"unreadable-path"}
+        assert {rule for rule, *_ in there} == STORE_RULES.keys() - {"unreadable-path", "interrupted-transaction"}
 
     def test_nothing_is_written(self, copied):
         """No object is written or removed."""

@@ -608,8 +608,8 @@ class TestSize:
     def test_removed_meanwhile(self, written):
         """What is removed between being found and being measured counts nothing."""
         rest = written.size() - written.size("padded", run="r1", step=1)
-        key = Key("padded", {"run": "r1", "step": 1})
-        with Meddling(lambda: written.remove(key)) as pool:
+        path = written.identifier("padded", run="r1", step=1).path
+        with Meddling(lambda: shutil.rmtree(path)) as pool:
             assert written.size(["padded", "plain"], executor=pool) == written.size(["padded", "plain"])
         assert written.size() == rest
 

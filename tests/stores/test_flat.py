@@ -44,6 +44,8 @@ GROUP = {"zarr_format": 3, "node_type": "group"}
 class Bucket:
     """A store of keys, in memory: what an object store is, with as many keys a page as one likes."""
 
+    has_folders = False
+
     root = "memory://bucket"
 
     def __init__(self, keys, page=1000, in_flight=1, failing=()):
@@ -93,6 +95,10 @@ class Bucket:
         if path in self._contents:
             return "file"
         return "folder" if next(self._below(path), None) is not None else None
+
+    def transactions(self):
+        """There are none."""
+        return []
 
     def pages(self, path, requests):
         keys = [*self._below(path)]
@@ -327,9 +333,9 @@ class TestFailures:
     def test_the_plan(self, page):
         """Where a page of keys cannot be read, folders are listed level by level, and the plan says why."""
         made, _ = search(TREE, page=page, failing=[("page", "", 0)])
-        plan = made.plan()
-        assert plan.strategy == "levels"
-        assert plan.reason == "keys cannot be listed flat: it cannot be read: the server is out of order"
+        explanation = made.explain()
+        assert explanation.strategy == "levels"
+        assert explanation.reason == "keys cannot be listed flat: it cannot be read: the server is out of order"
 
     @pytest.mark.parametrize("page", [0, *PAGES])
     def test_metadata(self, page):
@@ -406,8 +412,8 @@ class TestStrategy:
 
     def plan(self, keys, kinds=None, **options):
         made, _ = search(keys, kinds, **options)
-        plan = made.plan()
-        return plan.strategy, plan.reason
+        explanation = made.explain()
+        return explanation.strategy, explanation.reason
 
     def test_no_flat_listing(self):
         """A store without flat listings goes level by level."""
@@ -483,6 +489,6 @@ class TestStrategy:
     def test_ways(self):
         """The plan has the segments of each kind, each with how one gets past it."""
         made, _ = search(TREE, "note", run="run0")
-        assert made.plan().ways == (
+        assert made.explain().ways == (
             ("note", (("{run}", "joined: run = 'run0'"), ("notes", "joined"), ("{name}.txt", "listed"))),
         )

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, strategies as st
 
-from zarrange.stores.overview.folds import MAX_VALUES, Fold, Values, counted, in_bytes, written
+from zarrange.stores.overview.folds import MAX_VALUES, Fold, Values, written
 
 
 def folded(type_, values, *, absent=0, unclear=0):
@@ -149,26 +149,3 @@ class TestWords:
     def test_nothing_acts_on_a_screen(self, value):
         """Whatever a name has in it, what is written of it can be printed."""
         assert written(value).isprintable()
-
-    @pytest.mark.parametrize(
-        ("number", "text"),
-        [
-            (0, "0 B"),
-            (1023, "1023 B"),
-            (1024, "1.0 KiB"),
-            (1536, "1.5 KiB"),
-            (1024**2 - 1, "1.0 MiB"),
-            (1288490189, "1.2 GiB"),
-            (5 * 1024**6, "5.0 EiB"),
-            (5000 * 1024**6, "5,000.0 EiB"),
-        ],
-    )
-    def test_bytes(self, number, text):
-        """Bytes have a unit and one digit behind the point, and never 1024 of a unit."""
-        assert in_bytes(number) == text
-
-    def test_counts(self):
-        """A count has its noun, of one or of several."""
-        assert counted(1, "run") == "1 run"
-        assert counted(2000, "run", is_more=True) == "more than 2,000 runs"
-        assert counted(2, "class") == "2 class"

@@ -1,10 +1,13 @@
-"""The zarr format of a container, told by its own metadata or by a node inside."""
+"""The groups that an artifact lies in: their zarr format, and the copies of metadata that they keep."""
 
 from __future__ import annotations
+
+import warnings
 
 import pytest
 import zarr
 
+from zarrange.stores.copies import groups_above, refresh
 from zarrange.stores.groups import zarr_format
 from zarrange.stores.local import LocalBackend
 
@@ -29,3 +32,24 @@ def test_no_format(tmp_path):
     (tmp_path / "box.zarr" / "inner").mkdir(parents=True)
     (tmp_path / "box.zarr" / "inner" / "notes.txt").write_text("mine")
     assert zarr_format(backend, "box.zarr") is None
+
+
+@pytest.mark.parametrize("wanted", [2, 3])
+def test_all_groups_above(tmp_path, wanted):
+    """All groups above an artifact that keep a copy learn of it, also those above its container, and no others."""
+    root = zarr.create_group(tmp_path, zarr_format=wanted)
+    root.create_group("run/box.zarr/a/b")
+    copying = {"": "run/box.zarr/a/b/x", "run/box.zarr": "a/b/x", "run/box.zarr/a": "b/x"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", zarr.errors.ZarrUserWarning)
+        for group in copying:
+            zarr.consolidate_metadata(tmp_path / group)
+    zarr.create_array(tmp_path / "run/box.zarr/a/b/x", shape=(1,), dtype="i1", zarr_format=wanted)
+    backend = LocalBackend(str(tmp_path))
+    for group in groups_above(backend, "run/box.zarr/a/b/x"):
+        refresh(backend, group)
+    for group, name in copying.items():
+        assert name in dict(zarr.open_consolidated(tmp_path / group, mode="r").members(max_depth=None))
+    for group in ("run", "run/box.zarr/a/b"):
+        with pytest.raises(ValueError, match=r"onsolidated|zmetadata"):
+            zarr.open_consolidated(tmp_path / group, mode="r")

@@ -20,8 +20,9 @@ from zarrange.errors import (
     NotInStoreError,
     UnreadableError,
 )
-from zarrange.stores.backend import FILE, FOLDER, Requests
+from zarrange.stores.backend import FILE, FOLDER, Around, Requests
 from zarrange.stores.local import LocalBackend, nodes
+from zarrange.stores.transactions import Intent, Move
 
 OPTIONS = {"shape": (4,), "dtype": "u1", "chunks": (2,), "zarr_format": 3}
 
@@ -250,7 +251,7 @@ class TestFiles:
 
     @pytest.mark.parametrize("target", ["outside", "inside"])
     def test_symlinks_on_the_way(self, backend, root, outside, target, snapshot):
-        """Nothing is read, written, measured or opened by way of a symlink."""
+        """Nothing is read, written, measured, opened or removed by way of a symlink."""
         (root / "inside").mkdir()
         (root / "inside/secret").write_text("secret")
         (root / "link").symlink_to(outside if target == "outside" else "inside")
@@ -265,8 +266,9 @@ class TestFiles:
             backend.write("link/new", b"")
         with pytest.raises(NotInStoreError, match="symlink"), backend.creating("link/new"):
             backend.open_file("link/new", "xb")
-        with pytest.raises(NotInStoreError, match="symlink"):
-            backend.remove("link/secret", "file")
+        for path, is_folder in (("link/secret", False), ("link", True), ("link", False)):
+            with pytest.raises(NotInStoreError, match="symlink"):
+                backend.transact(Intent("remove", "", (Move(path, None, is_folder=is_folder),)))
         assert snapshot(root.parent) == before
 
     def test_permission(self, shared_folder, as_nobody):
@@ -338,7 +340,9 @@ class TestCreating:
         """An array appears with its data, after what is above it was made."""
         made = []
         options = {"data": np.arange(4, dtype="u1"), "chunks": (2,), "zarr_format": 3}
-        backend.create_array("box", "a/b", options, lambda: made.append((root / "box/a").mkdir(parents=True)))
+        backend.create_array(
+            "box", "a/b", options, Around(lambda: made.append((root / "box/a").mkdir(parents=True)), list)
+        )
         assert made == [None]
         assert zarr.open_array(root / "box/a/b", mode="r")[...].tolist() == [0, 1, 2, 3]
         assert sorted(os.listdir(root)) == ["box"]
@@ -348,43 +352,14 @@ class TestCreating:
         write_array(root / "box/a")
         before = snapshot(root)
         with pytest.raises(AlreadyExistsError):
-            backend.create_array("box", "a", OPTIONS, lambda: None)
+            backend.create_array("box", "a", OPTIONS, Around(list, list))
         assert snapshot(root) == before
 
     def test_bad_options(self, backend, root):
         """Options that zarr refuses leave nothing behind, and nothing above is made."""
         with pytest.raises(TypeError):
-            backend.create_array("box", "a", OPTIONS | {"nonsense": 1}, (root / "box").mkdir)
+            backend.create_array("box", "a", OPTIONS | {"nonsense": 1}, Around((root / "box").mkdir, list))
         assert os.listdir(root) == []
-
-
-class TestRemove:
-    @pytest.mark.parametrize(("path", "sort"), [("box/a", "array"), ("box", "group"), ("file", "file")])
-    def test_out_of_sight(self, backend, root, path, sort):
-        """An array, a group with all that is in it, and a file are removed; nothing else is."""
-        zarr.create_group(root / "box")
-        write_array(root / "box/a")
-        (root / "file").write_text("x")
-        (root / "other").write_text("x")
-        backend.remove(path, sort)
-        assert backend.found(path) is None
-        assert (root / "other").exists()
-        assert ".zarrange" not in os.listdir(root)
-        with pytest.raises(NotFoundError):
-            backend.remove(path, sort)
-
-    @pytest.mark.parametrize(
-        ("path", "sort"), [("box/a", "group"), ("box", "array"), ("box", "file"), ("file", "array")]
-    )
-    def test_something_else(self, backend, root, snapshot, path, sort):
-        """What is not of the sort that was said is not removed."""
-        zarr.create_group(root / "box")
-        write_array(root / "box/a")
-        (root / "file").write_text("x")
-        before = snapshot(root)
-        with pytest.raises(NotInStoreError):
-            backend.remove(path, sort)
-        assert snapshot(root) == before
 
 
 class TestTop:
@@ -452,3 +427,47 @@ def test_the_size_of_very_deep_folders(tmp_path):
         assert LocalBackend(str(tmp_path)).size("d") == 3
     finally:
         subprocess.run(["rm", "-r", tmp_path / "d"], check=True)
+
+
+class TestModified:
+    def test_newest_file(self, backend, root):
+        """What is below a path is as old as the newest file there, however deep it lies."""
+        write_array(root / "a")
+        for at, name in enumerate(("zarr.json", "c/1", "c/0")):
+            os.utime(root / "a" / name, (0, 1000.5 + at))
+        paths = ("a", "a/c", "a/c/1", "a/zarr.json")
+        assert [backend.modified(path) for path in paths] == [1002.5, 1002.5, 1001.5, 1000.5]
+
+    def test_no_file(self, backend, root):
+        """A folder without any file is as old as itself."""
+        (root / "empty/inner").mkdir(parents=True)
+        os.utime(root / "empty", (0, 1000))
+        assert backend.modified("empty") == 1000
+
+    @pytest.mark.parametrize("path", ["absent", "absent/deeper", "file/deeper", "x" * 300])
+    def test_nothing(self, backend, root, path):
+        """What is not there has no age, and never looks old."""
+        (root / "file").write_text("x")
+        with pytest.raises(NotFoundError):
+            backend.modified(path)
+
+    def test_symlinks(self, backend, root, outside):
+        """Symlinks are not followed: one on the way is an error, one inside is as old as itself."""
+        backend.write("a/x", b"x")
+        os.utime(root / "a/x", (0, 1000))
+        os.utime(outside / "secret", (0, 4e9))
+        (root / "link").symlink_to(outside)
+        for path in ("link", "link/secret"):
+            with pytest.raises(UnreadableError, match="symlink"):
+                backend.modified(path)
+        (root / "a/link").symlink_to(outside)
+        os.utime(root / "a/link", (0, 2000), follow_symlinks=False)
+        assert backend.modified("a") == 2000
+
+    def test_permission(self, shared_folder, as_nobody):
+        """Where a folder inside may not be read, the age is not known."""
+        (shared_folder / "a/closed").mkdir(parents=True)
+        (shared_folder / "a/closed").chmod(0)
+        with as_nobody(), pytest.raises(AccessDeniedError) as caught:
+            LocalBackend(str(shared_folder)).modified("a")
+        assert str(caught.value) == f"'{shared_folder}/a/closed' cannot be read: permission denied"

@@ -18,6 +18,7 @@ from tests.stores.test_store import create, identify
 
 from zarrange import ArrayIdentifier, ContainerIdentifier, FileIdentifier, Store, StoreError, to_json
 from zarrange.errors import AlreadyExistsError, NotFoundError, NotInStoreError
+from zarrange.stores.backend import Requests
 
 KINDS = ["image", "old_image", "free_image", "part", "old_part", "box", "old_box", "note"]
 NUMBERS = count()
@@ -94,6 +95,47 @@ def test_what_exists(store):
     assert store.size("note", run="r1") == 4
     assert store.examine() == ()
     assert store.tree().is_complete
+
+
+@pytest.mark.parametrize("options", [{"data": np.ones((4, 4), "u1")}, {"shape": (4, 4), "dtype": "u1"}])
+def test_chunks_without_an_array(store, options):
+    """No array is created where chunks lie without one, with data or without, and nothing there is touched."""
+    where = identify(store, "image")
+    path = where.path.removeprefix(f"{store.root}/")
+    store._backend.write(f"{path}/c/9", b"foreign")
+    before = {key: store._backend.read(key) for key in files(store)}
+    with pytest.raises(AlreadyExistsError, match="something in it already"):
+        store.create(where, **options)
+    assert {key: store._backend.read(key) for key in files(store)} == before
+    assert not store.exists(where)
+
+
+def files(store):
+    """The paths of all files below the root."""
+    waiting, found = [""], []
+    while waiting:
+        folder = waiting.pop()
+        for name, sort in store._backend.items(folder, Requests()):
+            (waiting if sort == "folder" else found).append(f"{folder}/{name}".lstrip("/"))
+    return found
+
+
+@pytest.mark.parametrize("name", ["zarr.json", "c/zarr.json", "notes.txt"])
+def test_something_new_in_what_was_removed(store, name):
+    """What somebody has put into a removed array since keeps it from being purged, until it is gone."""
+    where = create(store, "image")
+    path = where.path.removeprefix(f"{store.root}/")
+    removed = store.remove(where, grace=3600)
+    store._backend.write(f"{path}/{name}", b"new")
+    before = sorted(files(store))
+    with pytest.raises(NotInStoreError):
+        store.purge(is_now=True)
+    assert sorted(files(store)) == before
+    assert [one.id for one in store.transactions()] == [removed.id]
+    store._backend.unmake(f"{path}/{name}")
+    assert [one.id for one in store.purge(is_now=True)] == [removed.id]
+    assert store.transactions() == []
+    assert not [one for one in files(store) if one.startswith(f"{path}/")]
 
 
 def test_data_at_once(store):
@@ -180,7 +222,7 @@ class TestCredentials:
             store.open(where),
             store.tree(),
             store.examine(),
-            store.find().plan(),
+            store.find().explain(),
         ]
         told = "".join(map(repr, shown)) + "".join(map(str, shown)) + to_json(where) + store._repr_html_()
         told += repr(vars(store)) + repr(pickle.dumps(store)) + repr(pickle.dumps([*store.find()]))
@@ -225,3 +267,13 @@ class TestCredentials:
         assert len(refused.stderr.splitlines()) == 1
         assert server.key_id not in refused.stderr
         assert list(Path(tmp_path).iterdir()) == []
+
+
+def test_ages(store):
+    """Of an array that is written anew, any chunk makes it young."""
+    written, other = (create(store, "image", step=step) for step in (1, 2))
+    path, beside = (one.path.removeprefix(f"{store.root}/") for one in (written, other))
+    before = store._backend.modified(path), store._backend.modified(beside)
+    store.open(written, mode="r+")[:2, :2] = 2
+    assert store._backend.modified(path) == store._backend.modified(f"{path}/c/0/0") >= before[0]
+    assert store._backend.modified(beside) == before[1]

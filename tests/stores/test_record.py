@@ -135,7 +135,7 @@ class TestInit:
         """An object store is described as a folder is."""
         Store.init("memory://record/runs", SMALL)
         assert Store("memory://record/runs").layout == SMALL
-        assert Store("memory://record/runs").find().plan().strategy == "flat"
+        assert Store("memory://record/runs").find().explain().strategy == "flat"
         with pytest.raises(StoreError, match="`training` would disagree"):
             Store("memory://record/runs", "training")
         with pytest.raises(StoreError, match="does not say which layout it has"):

@@ -15,7 +15,7 @@ import threading
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from itertools import count, product
+from itertools import count, groupby, product
 
 import numpy as np
 import pytest
@@ -39,9 +39,12 @@ from zarrange.errors import (
 from zarrange.identifiers import ContainerIdentifier
 from zarrange.language.selection import select
 from zarrange.stores import remote as remote_module
-from zarrange.stores.backend import FILE, FOLDER, Requests
+from zarrange.stores.backend import FILE, FOLDER, Around, Requests
 from zarrange.stores.catalog import Entry, Search
-from zarrange.stores.remote import RemoteBackend, objects as objects_module
+from zarrange.stores.remote import RemoteBackend
+from zarrange.stores.removal import plan_removal
+from zarrange.stores.transactions import Intent, Move
+from zarrange.stores.upkeep import settle
 
 PATHS = ("a", "a/b/c", "a-b/c", "a/b/d e%2F#?", "é/\U0001f600", "é/\uffff", "Z")
 GROUP = b'{"zarr_format": 3, "node_type": "group", "attributes": {}}'
@@ -111,8 +114,21 @@ def make_array(backend, path="c.zarr/a", **options):
         zarr.open_group(backend.zarr_store(container), path=above, mode="a", zarr_format=options["zarr_format"])
 
     with backend.creating(path):
-        backend.create_array(container, dataset, options, make_groups)
+        backend.create_array(container, dataset, options, Around(make_groups, list))
     return zarr.open_array(backend.zarr_store(container), path=dataset, mode="r+")
+
+
+LAYOUT = Layout.parse("zarrange: 1\nname: none\nfields: {}\nfiles: {f: {path: f}}\n")
+
+
+def remove(backend, path, sort):
+    """Remove an artifact as a store does: a group with all that is in it."""
+    return plan_removal(backend, LAYOUT, [(path, sort, None)], is_recursive=True, grace=0).apply()
+
+
+def removal_of(path):
+    """What takes a file away."""
+    return Intent("remove", f"the removal of {path!r}", (Move(path, None, is_folder=False),))
 
 
 class TestUrls:
@@ -287,14 +303,19 @@ class TestListing:
         assert list(backend.pages(path, Requests())) == []
         assert backend.found(path) is None
         assert backend.size(path) == 0
-        for ask in (backend.read, lambda path: backend.open_file(path, "rb")):
+        for ask in (
+            backend.read,
+            lambda path: backend.open_file(path, "rb"),
+            lambda path: remove(backend, path, "array"),
+            lambda path: remove(backend, path, "group"),
+            lambda path: remove(backend, path, "file"),
+        ):
             with pytest.raises(NotFoundError):
                 ask(path)
         for ask in (
             lambda path: backend.write(path, b"1"),
             lambda path: backend.write(path, b"1", replace=True),
             lambda path: backend.open_file(path, "xb"),
-            lambda path: backend.remove(path, "file"),
         ):
             with pytest.raises(NotInStoreError):
                 ask(path)
@@ -594,6 +615,70 @@ class TestFiles:
             other.close()
         assert backend.read("g") == b"1"
 
+    def test_large_as_a_whole(self, server, monkeypatch):
+        """What is large is not visible before all of it is there, not even as an empty file."""
+        monkeypatch.setattr(remote_module, "LARGE", 1000)
+        backend = on_s3(server)
+        client, bucket = server.client(), backend.root.split("/")[2]
+        seen = []
+
+        def watches(asked):
+            if asked.method in {"PUT", "POST"} and "/f" in asked.path:
+                found = client.list_objects_v2(Bucket=bucket, Prefix="some/prefix/f").get("Contents", [])
+                seen.append((sorted(asked.query), [one["Size"] for one in found]))
+            return False
+
+        server.fail("500", "InternalError", watches)
+        content = os.urandom(11_000_000)
+        with backend.open_file("f", "xb") as file:
+            file.write(content)
+        assert [sizes for _, sizes in seen] == [[]] * 4
+        assert [query[0] for query, _ in seen] == ["uploads", "partNumber", "partNumber", "uploadId"]
+        assert backend.read("f") == content
+        assert keys(backend) == ["f"]
+
+    def test_large_meets_another(self, server, monkeypatch):
+        """Where somebody writes the same file while parts are sent, theirs stays, and whoever was late is told."""
+        monkeypatch.setattr(remote_module, "LARGE", 1000)
+        backend = on_s3(server)
+        other = RemoteBackend(backend.root, server.options())
+
+        def watches(asked):
+            if "uploads" in asked.query:
+                other.write("f", b"theirs")
+            return False
+
+        server.fail("500", "InternalError", watches)
+        file = backend.open_file("f", "xb")
+        file.write(b"1" * 11_000_000)
+        with pytest.raises(AlreadyExistsError, match="something is there by now"):
+            file.close()
+        assert backend.read("f") == b"theirs"
+        assert keys(backend) == ["f"]
+
+    def test_large_at_once(self, server, monkeypatch):
+        """Of two who send the same large file at once, the second is told."""
+        monkeypatch.setattr(remote_module, "LARGE", 1000)
+        backend = on_s3(server)
+        refusals = []
+
+        def watches(asked):
+            if asked.query.get("partNumber") == ["1"] and not refusals:
+                refusals.append(None)
+                with pytest.raises(AlreadyExistsError, match="it is being written") as caught:
+                    second.close()
+                refusals[:] = [caught.value]
+            return False
+
+        first, second = backend.open_file("f", "xb"), backend.open_file("f", "xb")
+        for file, byte in ((first, b"1"), (second, b"2")):
+            file.write(byte * 11_000_000)
+        server.fail("500", "InternalError", watches)
+        first.close()
+        assert isinstance(refusals[0], AlreadyExistsError)
+        assert backend.read("f") == b"1" * 11_000_000
+        assert keys(backend) == ["f"]
+
     def test_failing_large(self, server, monkeypatch):
         """A large file of which a part cannot be written leaves nothing."""
         monkeypatch.setattr(remote_module, "LARGE", 1000)
@@ -617,7 +702,7 @@ class TestFiles:
         fill(backend, {"f": b"1" * 3_000_000})
         with backend.open_file("f", "rb") as file:
             assert file.read(1) == b"1"
-            backend.remove("f", "file")
+            remove(backend, "f", "file")
             with pytest.raises(UnreadableError, match="removed meanwhile"):
                 file.read()
 
@@ -722,8 +807,9 @@ class TestFaults:
         assert reader.look("c.zarr/a", Requests()).sort == "array"
         for ask in (
             lambda: reader.write("g", b"1"),
-            lambda: reader.remove("f", "file"),
-            lambda: reader.remove("c.zarr/a", "array"),
+            lambda: remove(reader, "f", "file"),
+            lambda: remove(reader, "c.zarr/a", "array"),
+            lambda: reader.transact(removal_of("f")),
             lambda: make_array(reader, "c.zarr/b"),
             lambda: reader.items("", Requests()),
         ):
@@ -822,11 +908,18 @@ class TestCredentials:
             lambda: backend.size("c.zarr"),
             lambda: backend.open_file("f", "rb"),
             lambda: backend.open_file("f", "xb"),
-            lambda: backend.remove("c.zarr/a", "array"),
-            lambda: backend.remove("c.zarr", "group"),
-            lambda: backend.remove("f", "file"),
+            lambda: remove(backend, "c.zarr/a", "array"),
+            lambda: remove(backend, "c.zarr", "group"),
+            lambda: remove(backend, "f", "file"),
+            lambda: backend.versions("c.zarr"),
+            lambda: backend.strangers("c.zarr/a"),
+            backend.transactions,
+            lambda: backend.transact(removal_of("f")),
+            lambda: backend.recover("0" * 16),
+            lambda: backend.undo("0" * 16),
+            lambda: backend.purge("0" * 16),
             lambda: make_array(backend, "c.zarr/b"),
-            lambda: backend.create_array("c.zarr", "b", {"data": DATA}, lambda: None),
+            lambda: backend.create_array("c.zarr", "b", {"data": DATA}, Around(list, list)),
             lambda: array[:],
             lambda: array.__setitem__(..., 1),
             lambda: zarr.open_array(backend.zarr_store("c.zarr"), path="a"),
@@ -843,6 +936,24 @@ class TestCredentials:
             assert not any("obstore" in type(one).__module__ for one in _history(failure))
         own = [one.getMessage() for one in caplog.records if not one.name.startswith(("moto", "boto", "urllib3"))]
         self.check(server, *own)
+
+    def test_interrupted_removal(self, server):
+        """Not in the error of a removal that was interrupted or is not wholly done, nor in what it has written down."""
+        backend = on_s3(server)
+        make_array(backend, data=DATA)
+        failures = []
+        server.fail("403", "AccessDenied", lambda asked: asked.method == "POST")
+        for ask in (lambda: remove(backend, "c.zarr/a", "array"), lambda: settle(backend)):
+            with pytest.raises(StoreError, match="access denied") as caught:
+                ask()
+            failures.append(caught.value)
+        for failure in failures:
+            self.check(server, *_shown(failure))
+            assert not any("obstore" in type(one).__module__ for one in _history(failure))
+        server.faults.clear()
+        written = [key for key in keys(backend) if key.startswith(".zarrange/")]
+        assert written
+        self.check(server, *map(backend.read, written))
 
     def test_wrong_secret(self, server):
         """A secret that is wrong is not shown either."""
@@ -929,7 +1040,7 @@ class TestArrays:
                 if options:
                     given = dict(options)
                 backend.create_array(
-                    "c.zarr", "a", {**given, "zarr_format": zarr_format, "attributes": attributes}, lambda: None
+                    "c.zarr", "a", {**given, "zarr_format": zarr_format, "attributes": attributes}, Around(list, list)
                 )
             except AlreadyExistsError:
                 return None
@@ -956,7 +1067,7 @@ class TestArrays:
             return False
 
         server.fail("500", "InternalError", watches)
-        backend.create_array("c.zarr", "a", {"data": DATA, "chunks": (2, 2), "zarr_format": 3}, lambda: None)
+        backend.create_array("c.zarr", "a", {"data": DATA, "chunks": (2, 2), "zarr_format": 3}, Around(list, list))
         assert len(seen) == 4
         assert keys(backend) == [f"c.zarr/a/c/{x}/{y}" for x, y in product("01", "01")] + ["c.zarr/a/zarr.json"]
 
@@ -1016,8 +1127,50 @@ class TestArrays:
         if there == ".zgroup" and "data" not in options:
             options = {"data": DATA}
         with pytest.raises(AlreadyExistsError):
-            backend.create_array("c.zarr", "a", {**options, "zarr_format": zarr_format}, lambda: None)
+            backend.create_array("c.zarr", "a", {**options, "zarr_format": zarr_format}, Around(list, list))
         assert {key: backend.read(key) for key in keys(backend)} == before
+
+    @pytest.mark.parametrize("zarr_format", [2, 3])
+    @pytest.mark.parametrize("options", [{"data": DATA}, {"shape": (4, 4), "dtype": "u1"}], ids=["data", "no data"])
+    @pytest.mark.parametrize("there", ["c/9", "9.9", "c/0/0", "notes.txt", "b/zarr.json", ".zattrs"])
+    def test_foreign_chunks(self, there, options, zarr_format):
+        """Where chunks or other things lie without an array, none is made: it would have them as its own."""
+        backend = memory()
+        fill(backend, {f"c.zarr/a/{there}": b"foreign", "c.zarr/ab/c/0": b"1"})
+        before = {key: backend.read(key) for key in keys(backend)}
+        with pytest.raises(AlreadyExistsError, match="something is there already"):
+            backend.create_array(
+                "c.zarr", "a", {**options, "chunks": (2, 2), "zarr_format": zarr_format}, Around(list, list)
+            )
+        assert {key: backend.read(key) for key in keys(backend)} == before
+
+    @pytest.mark.parametrize("options", [{"data": DATA}, {"shape": (4, 4), "dtype": "u1"}], ids=["data", "no data"])
+    def test_failing_beside_chunks(self, backend, options):
+        """A creation that fails, be it before or after it was refused, takes nobody's chunks with it."""
+        fill(backend, {"c.zarr/a/c/9": b"foreign"})
+
+        def fail():
+            raise KeyError
+
+        for around in (Around(fail, list), Around(list, fail)):
+            with pytest.raises((KeyError, AlreadyExistsError)):
+                backend.create_array("c.zarr", "a", {**options, "chunks": (2, 2), "zarr_format": 3}, around)
+            assert keys(backend) == ["c.zarr/a/c/9"]
+        backend._objects.delete(["c.zarr/a/c/9"])
+        for around in (Around(fail, list), Around(list, fail)):
+            with pytest.raises(KeyError):
+                backend.create_array("c.zarr", "a", {**options, "chunks": (2, 2), "zarr_format": 3}, around)
+            assert keys(backend) == []
+
+    def test_requests(self, server):
+        """An array without data costs a listing, its metadata, and a look whether somebody writes data there."""
+        backend = on_s3(server)
+        backend.create_array("c.zarr", "a", {"shape": (4,), "dtype": "u1", "zarr_format": 3}, Around(list, list))
+        assert [(asked.method, asked.is_listing) for asked in server.asked] == [
+            ("GET", True),
+            ("PUT", False),
+            ("HEAD", False),
+        ]
 
     def test_the_way(self, backend):
         """Nothing is made below an array or a file."""
@@ -1053,30 +1206,30 @@ class TestRemoval:
         make_array(backend, "c.zarr/g/a", zarr_format=zarr_format, data=DATA)
         make_array(backend, "c.zarr/g/ab", zarr_format=zarr_format, data=DATA)
         before = keys(backend)
-        backend.remove("c.zarr/g/a", "array")
+        remove(backend, "c.zarr/g/a", "array")
         assert keys(backend) == [key for key in before if not key.startswith("c.zarr/g/a/")]
         with pytest.raises(NotFoundError):
-            backend.remove("c.zarr/g/a", "array")
+            remove(backend, "c.zarr/g/a", "array")
 
     @pytest.mark.parametrize("zarr_format", [2, 3])
     def test_order(self, server, zarr_format):
         """The metadata go first, what makes it an array before its attributes."""
         backend = on_s3(server)
         make_array(backend, zarr_format=zarr_format, data=DATA)
-        gone = []
+        seen = []
         client, bucket = server.client(), backend.root.split("/")[2]
 
         def watches(asked):
             if asked.method == "POST":
                 left = client.list_objects_v2(Bucket=bucket, Prefix="some/prefix/c.zarr/a/").get("Contents", [])
-                gone.append({one["Key"].rpartition("/a/")[2] for one in left})
+                seen.append({one["Key"].rpartition("/a/")[2] for one in left})
             return False
 
         server.fail("500", "InternalError", watches)
-        backend.remove("c.zarr/a", "array")
+        remove(backend, "c.zarr/a", "array")
         chunks = {f"c/{x}/{y}" if zarr_format == 3 else f"{x}.{y}" for x, y in product("01", "01")}
         expected = [{"zarr.json"}, set()] if zarr_format == 3 else [{".zarray", ".zattrs"}, {".zattrs"}, set()]
-        assert gone == [chunks | one for one in expected]
+        assert [one for one, _ in groupby(seen)] == [*(chunks | one for one in expected), set()]
 
     @pytest.mark.parametrize(
         ("inside", "message"),
@@ -1085,7 +1238,7 @@ class TestRemoval:
             ({"c/0/b/.zarray": OLD}, "'c/0/b' inside is another zarr node"),
             ({"notes.txt": b"1"}, r"'notes\.txt' in its folder is not part"),
             ({"more/notes": b"1"}, "'more' in its folder is not part"),
-            ({"x.partial/y": b"1"}, r"'x\.partial' in its folder is not part"),
+            ({"x.partial/y": b"1"}, r"'x\.partial' in 'a' is not part"),
         ],
     )
     def test_something_else(self, backend, inside, message):
@@ -1094,7 +1247,7 @@ class TestRemoval:
         fill(backend, {f"a/{name}": content for name, content in inside.items()})
         before = keys(backend)
         with pytest.raises(NotInStoreError, match=message):
-            backend.remove("a", "array")
+            remove(backend, "a", "array")
         assert keys(backend) == before
 
     def test_own_parts(self, backend):
@@ -1112,40 +1265,43 @@ class TestRemoval:
             "zarr.json.partial",
         )
         fill(backend, {f"a/{name}": NEW if name == "zarr.json" else OLD for name in names})
-        backend.remove("a", "array")
+        remove(backend, "a", "array")
         assert keys(backend) == []
 
     @pytest.mark.parametrize(
         ("contents", "sort", "message"),
         [
-            ({"x/zarr.json": GROUP}, "array", "not an array"),
-            ({"x/zarr.json": NEW}, "group", "is an array"),
-            ({"x/zarr.json": NEW}, "file", "is a folder"),
-            ({"x/y": b"1"}, "array", "not an array"),
+            ({"x/zarr.json": GROUP}, "array", "it is a group, not an array"),
+            ({"x/zarr.json": NEW}, "group", "it is an array, not a group"),
+            ({"x/zarr.json": NEW}, "file", "it is an array, not a file"),
+            ({"x/y": b"1"}, "array", "it is not an array"),
+            ({"x/y": b"1"}, "file", "it is not a file"),
             ({"x/y": b"1"}, "group", "no metadata of zarr"),
-            ({"x": b"1"}, "array", "not an array"),
-            ({"x": b"1"}, "group", "is a file"),
+            ({"x": b"1"}, "array", "it is a file, not an array"),
+            ({"x": b"1"}, "group", "it is a file, not a group"),
         ],
     )
     def test_wrong_sort(self, backend, contents, sort, message):
         """What is something else stays as it is."""
         fill(backend, contents)
         with pytest.raises(NotInStoreError, match=message):
-            backend.remove("x", sort)
+            remove(backend, "x", sort)
         assert keys(backend) == list(contents)
 
     @pytest.mark.parametrize("sort", ["array", "group", "file"])
     def test_nothing(self, backend, sort):
         """Nothing to remove is an error of its own."""
         with pytest.raises(NotFoundError):
-            backend.remove("x/y", sort)
+            remove(backend, "x/y", sort)
 
     def test_in_an_array(self, backend):
         """What lies in an array is part of it."""
-        fill(backend, {"a/zarr.json": NEW, "a/b/zarr.json": NEW, "a/c/0": b"1"})
+        contents = {"a/b/zarr.json": NEW, "a/c/0": b"1", "a/zarr.json": NEW}
+        fill(backend, contents)
         for path, sort in (("a/b", "array"), ("a/c/0", "file")):
             with pytest.raises(NotInStoreError, match="is an array, and what lies in it"):
-                backend.remove(path, sort)
+                remove(backend, path, sort)
+        assert keys(backend) == list(contents)
 
     def test_group(self, backend):
         """A group goes with all that is in it, also with metadata that are damaged."""
@@ -1153,39 +1309,50 @@ class TestRemoval:
         make_array(backend, "d.zarr/a", data=DATA)
         fill(backend, {"c.zarr/notes": b"1", "c.zarr/g/b/zarr.json": b"{", "c.zarr-2/x": b"1"})
         kept = [key for key in keys(backend) if not key.startswith("c.zarr/")]
-        backend.remove("c.zarr/g", "group")
+        remove(backend, "c.zarr/g", "group")
         assert "c.zarr/notes" in keys(backend)
         backend.write("c.zarr/zarr.json", b"{", replace=True)
-        backend.remove("c.zarr", "group")
+        remove(backend, "c.zarr", "group")
         assert keys(backend) == kept
 
     def test_file(self, backend):
         """A file goes, and what is below its name stays."""
         fill(backend, {"f": b"1", "f/x": b"1"})
-        backend.remove("f", "file")
+        remove(backend, "f", "file")
         assert keys(backend) == ["f/x"]
 
     def test_refused(self, server):
-        """Who may not delete is told, and the array is whole."""
+        """Who may not delete is told, nothing of the array is gone, and somebody who may ends it."""
         backend = on_s3(server)
         make_array(backend, data=DATA)
         before = keys(backend)
         server.fail("403", "AccessDenied", lambda asked: asked.method == "POST")
         with pytest.raises(StoreError, match="cannot be deleted: access denied") as caught:
-            backend.remove("c.zarr/a", "array")
+            remove(backend, "c.zarr/a", "array")
         assert not isinstance(caught.value, LeftoverError)
-        assert keys(backend) == before
+        assert [key for key in keys(backend) if not key.startswith(".zarrange/")] == before
+        server.faults.clear()
+        settle(backend)
+        assert [key for key in keys(backend) if not key.endswith("/lock")] == ["c.zarr/zarr.json"]
 
     def test_left_over(self, server):
-        """Where chunks cannot be deleted, the array is out of sight, and the error says what is left."""
+        """Where chunks cannot be deleted, the array is out of sight, and the error says what is left; it goes later."""
         backend = on_s3(server)
         make_array(backend, data=DATA)
-        posts = count()
-        server.fail("403", "AccessDenied", lambda asked: asked.method == "POST" and next(posts) > 0)
-        with pytest.raises(LeftoverError, match=r"what is left of it in .*/c\.zarr/a' could not be deleted: .*denied"):
-            backend.remove("c.zarr/a", "array")
+        client, bucket = server.client(), backend.root.split("/")[2]
+
+        def is_hidden(asked):
+            return asked.method == "POST" and not client.list_objects_v2(
+                Bucket=bucket, Prefix="some/prefix/c.zarr/a/zarr.json"
+            ).get("Contents")
+
+        server.fail("403", "AccessDenied", is_hidden)
+        with pytest.raises(LeftoverError, match=r"what is left of it could not be deleted: .*/c\.zarr/a/.*denied"):
+            remove(backend, "c.zarr/a", "array")
         server.faults.clear()
         assert backend.found("c.zarr/a") == FOLDER
+        settle(backend)
+        assert keys(backend) == ["c.zarr/zarr.json"]
 
     def test_some_deleted(self, server):
         """A deletion that has failed for some is done again until nothing is left."""
@@ -1193,21 +1360,78 @@ class TestRemoval:
         make_array(backend, data=DATA, chunks=(1, 1))
         posts = count()
         server.fail("500", "InternalError", lambda asked: asked.method == "POST" and 1 <= next(posts) < 6, is_late=True)
-        backend.remove("c.zarr/a", "array")
+        remove(backend, "c.zarr/a", "array")
+        assert next(posts) > 6
         assert keys(backend) == ["c.zarr/zarr.json"]
 
-    def test_always_more(self, backend, monkeypatch):
-        """Where somebody goes on writing, the removal ends and says so."""
-        make_array(backend, data=DATA)
-        delete = objects_module.Objects.delete
 
-        def delete_and_write(self, paths):
-            delete(self, paths)
-            backend.write("c.zarr/a/c/9", b"1", replace=True)
+class TestVersions:
+    """What tells that a node or a file was written anew."""
 
-        monkeypatch.setattr(objects_module.Objects, "delete", delete_and_write)
-        with pytest.raises(LeftoverError, match="something is written there all the time"):
-            backend.remove("c.zarr/a", "array")
+    def test_metadata(self, backend):
+        """Each file of metadata has a version of its own, which another content changes, and the others keep theirs."""
+        names = ["zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata"]
+        fill(backend, {f"a/{name}": b"{}" for name in names})
+        fill(backend, {"a/c/0": b"1", "a/notes": b"1", "a/b/zarr.json": NEW, "ab/zarr.json": NEW})
+        versions = backend.versions("a")
+        assert versions.keys() == {*names}
+        for name in names:
+            fill(backend, {f"a/{name}": b"{ }"})
+            again = backend.versions("a")
+            assert {one for one in names if again[one] != versions[one]} == {name}
+            versions = again
+        fill(backend, {"a/c/0": b"2", "a/notes": b"2"})
+        assert backend.versions("a") == versions
+
+    def test_object(self, backend):
+        """So it is with a plain object, also where there is something below its name; where nothing is, it is empty."""
+        fill(backend, {"f": b"1", "f/zarr.json": GROUP, "g": b"1"})
+        versions = backend.versions("f")
+        assert versions.keys() == {"", "zarr.json"}
+        fill(backend, {"f": b"2"})
+        assert backend.versions("f")[""] != versions[""]
+        assert backend.versions("f")["zarr.json"] == versions["zarr.json"]
+        assert backend.versions("g").keys() == {""}
+        assert [backend.versions(one) for one in ("none", "a//b", "f/..", "")] == [{}] * 4
+
+    def test_refused(self, server):
+        """What may not be looked at is unreadable, and never absent."""
+        backend = on_s3(server)
+        fill(backend, {"f": b"1"})
+        server.fail("403", "AccessDenied", lambda asked: asked.method == "HEAD")
+        with pytest.raises(AccessDeniedError, match=r"/f' cannot be read: access denied"):
+            backend.versions("f")
+
+
+class TestStrangers:
+    """What is in an array's folder beside the array."""
+
+    def test_names(self, backend):
+        """Names that zarr gives to no part of an array are told in order, each once, by one request."""
+        fill(backend, {f"a/{name}": b"{}" for name in ("zarr.json", ".zattrs", "c/0", "0.0", "x.partial")})
+        assert backend.strangers("a") == []
+        fill(backend, dict.fromkeys(["a/b/zarr.json", "a/notes/1", "a/notes/2", "a/a", "ab/x"], b"{}"))
+        assert backend.strangers("a") == ["a", "b", "notes"]
+        assert backend.strangers("none") == []
+
+    def test_first_page(self):
+        """Only the first page of keys is looked at."""
+        backend = memory()
+        fill(backend, {"a/notes": b"1", **{f"a/c/{at}": b"1" for at in range(999)}})
+        assert backend.strangers("a") == ["notes"]
+        fill(backend, {"a/c/999": b"1"})
+        assert backend.strangers("a") == []
+
+    def test_requests(self, server):
+        """On a server, the first page is one request."""
+        backend = on_s3(server)
+        fill(backend, {"a/notes": b"1", "a/zarr.json": NEW})
+        server.asked.clear()
+        assert backend.strangers("a") == ["notes"]
+        assert server.count() == 1
+        server.fail("403", "AccessDenied")
+        with pytest.raises(AccessDeniedError, match=r"/a' cannot be read: access denied"):
+            backend.strangers("a")
 
 
 class TestSearch:
@@ -1249,3 +1473,39 @@ files: {note: {path: "{{ run }}/notes/{{ step }}.txt"}}
             search = Search(backend, layout, select(layout, "image", {"run": "a"}))
             assert len([one for one in search.results() if isinstance(one, Entry)]) == 3
             assert search.requests.total == server.count()
+
+
+class TestModified:
+    def test_newest_object(self, backend):
+        """What is below a path is as old as the newest object there, by the clock of the store."""
+        fill(backend, {"d/zarr.json": b"{}", "d/c/0": b"1", "e": b"2", "d2/x": b"3"})
+        listed = [one for batch in backend._objects.client.list() for one in batch]
+        base = backend._objects.base
+        times = {one["path"].removeprefix(base): one["last_modified"].timestamp() for one in listed}
+        assert backend.modified("d") == max(times["d/zarr.json"], times["d/c/0"])
+        assert backend.modified("d/c") == backend.modified("d/c/0") == times["d/c/0"]
+        assert backend.modified("e") == times["e"]
+        assert backend.modified("") == max(times.values())
+
+    def test_written_again(self):
+        """An object that is written again is as young as the last time."""
+        backend = memory()
+        fill(backend, {"d/zarr.json": b"{}", "d/c/0": b"1"})
+        before = backend.modified("d")
+        fill(backend, {"d/zarr.json": b"{ }"})
+        assert backend.modified("d") > before
+
+    @pytest.mark.parametrize("path", ["none", "d/none", "d/c", "a//b", "d/.."])
+    def test_nothing(self, backend, path):
+        """What is not there has no age, and never looks old."""
+        fill(backend, {"d/cc": b"1"})
+        with pytest.raises(NotFoundError, match="nothing is there"):
+            backend.modified(path)
+
+    def test_refused(self, server):
+        """What may not be listed is unreadable."""
+        backend = on_s3(server)
+        fill(backend, {"d/x": b"1"})
+        server.fail("403 Forbidden", "AccessDenied", lambda asked: asked.is_listing)
+        with pytest.raises(AccessDeniedError, match=r"/d' cannot be read: access denied"):
+            backend.modified("d")

@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from zarrange.language.layout import Layout
-    from zarrange.stores.catalog import Plan, Result, Unreadable
+    from zarrange.stores.catalog import Explanation, Result, Unreadable
 
 __all__ = [
+    "explanation_as_json",
+    "explanation_as_text",
     "listing_as_csv",
     "listing_as_json",
     "listing_as_text",
-    "plan_as_json",
-    "plan_as_text",
     "unreadable_as_text",
     "write_listing_as_parquet",
 ]
@@ -177,23 +177,23 @@ class _Sink(io.RawIOBase):
         return len(content) if self.is_cut_off else self._stream.write(content)
 
 
-# --- plans -----------------------------------------------------------------------------------------------------------
+# --- how a search goes -----------------------------------------------------------------------------------------------
 
 
 Segments: TypeAlias = "Sequence[tuple[str, str]]"
 
 
-def plan_as_text(plan: Plan, *, color: bool = False) -> str:
+def explanation_as_text(explanation: Explanation, *, color: bool = False) -> str:
     """Return a screen: how the search goes and why, then the segments of each kind, each with how one gets past it.
 
     A segment stands below what it is in, and ends with `/` where something is below it; ways share their beginnings.
     """
     ink = Ink(color)
-    strategy = {"levels": "level by level", "flat": "flat listing"}[plan.strategy]
-    lines = [f"{ink('strong', strategy)}: {printable(plan.reason)}"]
+    strategy = {"levels": "level by level", "flat": "flat listing"}[explanation.strategy]
+    lines = [f"{ink('strong', strategy)}: {printable(explanation.reason)}"]
     drawn = [
         (kind, list(_branches([segments for _, segments in ways], 1)))
-        for kind, ways in groupby(plan.ways, key=lambda way: way[0])
+        for kind, ways in groupby(explanation.ways, key=lambda way: way[0])
     ]
     column = max((width(name) for _, branches in drawn for name, _ in branches), default=0)
     for kind, branches in drawn:
@@ -213,10 +213,10 @@ def _branches(ways: Sequence[Segments], depth: int) -> Iterator[tuple[str, str]]
             yield from _branches(below, depth + 1)
 
 
-def plan_as_json(plan: Plan) -> str:
-    """Return a plan as a JSON object; only ASCII characters are used."""
+def explanation_as_json(explanation: Explanation) -> str:
+    """Return how a search goes as a JSON object; only ASCII characters are used."""
     ways = [
         {"kind": kind, "segments": [{"segment": name, "how": how} for name, how in segments]}
-        for kind, segments in plan.ways
+        for kind, segments in explanation.ways
     ]
-    return json.dumps({"strategy": plan.strategy, "reason": plan.reason, "ways": ways}, indent=2)
+    return json.dumps({"strategy": explanation.strategy, "reason": explanation.reason, "ways": ways}, indent=2)

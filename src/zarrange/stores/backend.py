@@ -13,23 +13,31 @@ from typing import IO, TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 from attrs import define, field, frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from zarrange.stores.metadata import Node
+    from zarrange.stores.transactions import Intent, Transaction
 
 __all__ = [
     "ARTICLES",
     "FILE",
     "FOLDER",
+    "JOURNALS",
+    "MARK",
     "STAGE",
     "TRASH",
     "WORKING_FOLDER",
+    "Around",
     "Backend",
+    "CopySort",
     "Found",
     "Item",
     "ItemSort",
+    "Readable",
+    "Receiving",
     "Requests",
+    "Sending",
 ]
 
 WORKING_FOLDER = ".zarrange"
@@ -38,10 +46,18 @@ STAGE = f"{WORKING_FOLDER}/stage"
 """Where things are made, or wait while they are on their way."""
 TRASH = f"{WORKING_FOLDER}/trash"
 """Where is what was removed, until it is purged."""
+MARK = f"{WORKING_FOLDER}-"
+"""How names begin that a transaction gives to what waits beside its place, because the folders above are elsewhere."""
+JOURNALS = f"{WORKING_FOLDER}/tx"
+"""Where the journals of transactions are."""
 
 ItemSort = Literal["folder", "file", "symlink", "other"]
 Item: TypeAlias = tuple[str, ItemSort]
 """A name in a folder, and what has it."""
+
+
+CopySort = Literal["array", "group", "file"]
+"""What is copied: an array with all of its files, only the metadata files of a group or a container, or a file."""
 
 
 @frozen
@@ -62,6 +78,19 @@ ARTICLES = {
 """What is found, and what kinds are of, in words."""
 FOLDER = Found("folder")
 FILE = Found("file")
+
+
+@frozen
+class Around:
+    """What is done around making an array.
+
+    `before` makes the groups above it; it is called when the options were found to be fine. `after` looks whether
+    somebody else is at work there; it is called when nobody can begin to be, or when the array is there, which is taken
+    away again if it raises.
+    """
+
+    before: Callable[[], None]
+    after: Callable[[], None]
 
 
 @define
@@ -86,6 +115,42 @@ class Requests:
         return self.lists + self.looks + self.stats
 
 
+class Readable(Protocol):
+    """What a copy is made from."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return the next bytes, at most so many; none at the end."""
+
+
+class Sending(Protocol):
+    """An artifact that is copied from here. Names of files are relative to it; that of a single file is `""`."""
+
+    def files(self) -> Sequence[tuple[str, int]]:
+        """Return the files that it has, each with its size."""
+
+    def open(self, name: str) -> IO[bytes]:
+        """Open a file to read it once, from any thread. What is changed meanwhile raises `BusyError`, at its end."""
+
+    def check(self) -> None:
+        """Raise `BusyError` if something was changed since `files` was called."""
+
+
+class Receiving(Protocol):
+    """The place of a copy. Nothing of an array or a group is visible before its context ends."""
+
+    def take(self, sent: Sending, workers: int) -> Sequence[tuple[str, int, str]] | None:
+        """Take everything, and check it, if there is a better way than by streams; else return `None`.
+
+        What is taken is told by name, size and SHA-256.
+        """
+
+    def put(self, name: str, content: Readable, size: int) -> None:
+        """Take a file, from any thread."""
+
+    def open(self, name: str) -> IO[bytes]:
+        """Open a file that was put, to compare it."""
+
+
 class Backend(Protocol):
     """Where artifacts are."""
 
@@ -97,6 +162,11 @@ class Backend(Protocol):
     """Whether there are folders, empty ones too; else they are what keys have in common."""
     page: int
     """How many keys a page of `pages` has; 0: there is no flat listing."""
+
+    max_path: int
+    """How many bytes a path may have, the root's included."""
+    max_name: int
+    """How many bytes a segment of it may have."""
 
     def is_there(self) -> bool:
         """Return whether the root exists: a folder; in an object store, the beginning of some key.
@@ -136,28 +206,96 @@ class Backend(Protocol):
     def size(self, path: str) -> int:
         """Return the bytes of all files at or below a path. Raises `UnreadableError`."""
 
+    def modified(self, path: str) -> float:
+        """Return when the newest file at or below a path was written, in seconds since the epoch.
+
+        Chunks count, so that an array that is being written is young. A folder without any file is as old as itself.
+        Raises `NotFoundError` where nothing is; `UnreadableError`, also for a symlink.
+        """
+
     def open_file(self, path: str, mode: Literal["rb", "r+b", "xb"]) -> IO[bytes]:
         """Open a file; `"xb"` creates it, and raises `AlreadyExistsError` where something is."""
 
     def zarr_store(self, container: str) -> Any:
         """Return what zarr takes as the `store` of a container."""
 
-    def creating(self, path: str) -> AbstractContextManager[None]:
+    def creating(self, path: str) -> AbstractContextManager[Callable[[str], Any]]:
         """A context for making something at a path, which leaves no trace when its body raises.
 
+        It gives what tells, for a container, what zarr takes as the store of it to make groups there.
         Raises `NotInStoreError` at its beginning where the way there passes a symlink, a file or an array.
         """
 
-    def create_array(self, container: str, dataset: str, options: dict[str, Any], above: Callable[[], None]) -> None:
+    def sending(self, path: str, sort: CopySort) -> AbstractContextManager[Sending]:
+        """A context for copying from a path; the artifact must be there. Symlinks are a `NotInStoreError`."""
+
+    def receiving(self, path: str, sort: CopySort) -> AbstractContextManager[Receiving]:
+        """A context for copying to a path where nothing is: whole when its body ends well, else nothing.
+
+        The way there was looked at by `creating`. Raises `AlreadyExistsError`, at its beginning or at its end.
+        """
+
+    def create_array(self, container: str, dataset: str, options: dict[str, Any], around: Around) -> None:
         """Make an array by the options of `zarr.create_array`, its `zarr_format` among them, in a container.
 
-        `above` makes the groups above it; it is called when the options were found to be fine. Raises
-        `AlreadyExistsError`.
+        Raises `AlreadyExistsError`.
         """
 
-    def remove(self, path: str, sort: Literal["array", "group", "file"]) -> None:
-        """Remove an array, a group (or container) with all that is in it, or a file: out of sight at once.
+    def alone(self) -> AbstractContextManager[object]:
+        """A short context in which nobody else begins a transaction or ends one. Raises `BusyError`."""
 
-        Raises `NotFoundError`; `NotInStoreError` for something else there, or with something else inside;
-        `LeftoverError` where it is out of sight, but not wholly deleted.
+    def unmake(self, path: str) -> None:
+        """Take away a file, or the metadata of a group, that was made just now."""
+
+    # --- changes of the whole ----------------------------------------------------------------------------------------
+
+    def versions(self, path: str) -> dict[str, str]:
+        """Return what is different when it is written anew: of the metadata files in a folder, of a file itself (`""`).
+
+        Empty where nothing is. Raises `UnreadableError`, also for a symlink.
         """
+
+    def kept(self, path: str, versions: Mapping[str, str]) -> bool:
+        """Return whether the node that had these versions was removed, and all of it is there to be put back."""
+
+    def strangers(self, path: str) -> list[str]:
+        """Return names in an array's folder that are not the array's own, in order. Raises `UnreadableError`.
+
+        It is a first look: not all names of a folder with very many need be looked at.
+        """
+
+    def transactions(self) -> list[Transaction]:
+        """Return what is under way, was interrupted, or is in the trash; the oldest first. Raises `StoreError`."""
+
+    def transact(
+        self,
+        intent: Intent,
+        *,
+        grace: float = 0,
+        check: Callable[[], None] = ...,
+        progress: Callable[[int, int], None] = ...,
+    ) -> Transaction:
+        """Do what an intent says, as a whole or not at all. What it removes is kept for `grace` seconds.
+
+        `check` is called when nobody else may come in between, and before anything is touched; `progress` with how much
+        is done, of how much. Raises what they raise; `BusyError`; `NotFoundError`, `AlreadyExistsError` and
+        `NotInStoreError` for what is not as it was to be; `LeftoverError` for what is out of sight, but not deleted.
+        """
+
+    def recover(self, name: str) -> None:
+        """Bring an interrupted transaction to its end. Raises `BusyError` for one that is under way."""
+
+    def tidy(self) -> None:
+        """Delete what is left of transactions that never began, or that are over. Nobody's data are among it."""
+
+    def sweep(self) -> list[str]:
+        """Delete what makers have left that died before it was at its place, as far as that can be told.
+
+        Returns its paths. Raises `LeftoverError` for what cannot be deleted.
+        """
+
+    def undo(self, name: str) -> None:
+        """Put back what a removal took. Raises `AlreadyExistsError` where something is by now."""
+
+    def purge(self, name: str) -> None:
+        """Delete what a removal took. Raises `NotInStoreError` where something new is in it, `LeftoverError`."""

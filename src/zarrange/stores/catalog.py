@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from zarrange.language.selection import Selection
     from zarrange.stores.backend import Backend, Requests
 
-__all__ = ["Entry", "Plan", "Result", "Search", "Unreadable"]
+__all__ = ["Entry", "Explanation", "Result", "Search", "Unreadable"]
 
 
 @frozen
-class Plan:
+class Explanation:
     """How a search goes: the `strategy`, why (`reason`), and for each way of a kind its segments, each with how."""
 
     strategy: Literal["levels", "flat"]
@@ -92,11 +92,11 @@ class Search:
         """Return the segment below which all paths have one value of a field; `None` where there is none."""
         return self._guide.level(name)
 
-    def plan(self) -> Plan:
+    def explain(self) -> Explanation:
         """Return how the search goes. On an object store, a first page of keys is asked for."""
         flat, reason = Scan(self._backend, self.layout, self._selection, self._guide, self._latest).strategy()
         ways = [(way.kind, tuple(way.described(self._selection.wanted))) for way in self._guide.ways]
-        return Plan("levels" if flat is None else "flat", reason, tuple(dict.fromkeys(ways)))
+        return Explanation("levels" if flat is None else "flat", reason, tuple(dict.fromkeys(ways)))
 
     def _new_scan(self) -> Scan:
         self._scan = Scan(self._backend, self.layout, self._selection, self._guide, self._latest)

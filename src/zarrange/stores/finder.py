@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from zarrange.errors import FieldError
-from zarrange.language.selection import ORDERED, select
+from zarrange.language.selection import ORDERED, ordered_fields, select
 from zarrange.stores.catalog import Search
 from zarrange.stores.overview import MAX_GROUPS, overview
+from zarrange.stores.spreading import spread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-    from concurrent.futures import Executor, Future
+    from collections.abc import Iterable, Iterator, Mapping
+    from concurrent.futures import Executor
 
     from zarrange.diagnostics import Diagnostic
     from zarrange.identifiers import Value
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
     from zarrange.stores.backend import Backend
     from zarrange.stores.catalog import Entry
     from zarrange.stores.overview import Overview
+    from zarrange.stores.spreading import Progress
 
 __all__ = ["Finder", "Kinds"]
 
@@ -35,8 +34,6 @@ MAX_IN_NOTEBOOK = 10_000
 """A cell that shows a store looks at so many artifacts; `tree` looks at all."""
 BATCH = 64
 """How many artifacts are measured in one task of an executor."""
-WINDOW = 256
-"""How many tasks an executor is given ahead."""
 
 
 class Finder:
@@ -91,21 +88,27 @@ class Finder:
         """Return how many artifacts there are. Takes and raises what `find` does."""
         return sum(1 for _ in self.find(kind, **filters))
 
-    def size(self, kind: Kinds = None, /, *, executor: Executor | None = None, **filters: object) -> int:
+    def size(
+        self,
+        kind: Kinds = None,
+        /,
+        *,
+        executor: Executor | None = None,
+        progress: Progress | None = None,
+        **filters: object,
+    ) -> int:
         """Return the bytes that artifacts take, chunks and metadata. Takes and raises what `find` does.
 
         What lies in a container or a group that is counted is counted once. `executor` measures batches of artifacts,
         in other processes too: for an object store in processes that are spawned, not forked, with its credentials in
-        their environment, for none are sent there.
+        their environment, for none are sent there. `progress` is told how many artifacts are measured, and 0, for
+        how many there are is not known before all are found.
         """
         paths = _outermost(entry.path for entry in self.find(kind, **filters))
         measure = partial(_measure, self._backend)
-        if executor is not None:
-            return sum(_spread(executor, measure, _batches(paths, BATCH)))
-        if self._backend.in_flight == 1:
-            return measure(paths)
-        with ThreadPoolExecutor(self._backend.in_flight) as threads:
-            return sum(_spread(threads, measure, _batches(paths, 1)))
+        batch = 1 if executor is None else BATCH
+        workers = self._backend.in_flight
+        return sum(spread(measure, paths, executor=executor, batch=batch, workers=workers, progress=progress))
 
     def table(self, kind: Kinds = None, /, **filters: object) -> Any:
         """Return what exists as a `pyarrow.Table`, one row an artifact. Takes and raises what `find` does.
@@ -161,8 +164,7 @@ def _ordered_field(kind: Kind, by: str | None, wanted: Mapping[str, Wanted]) -> 
         if kind.fields[by].type not in ORDERED:
             raise FieldError(kind.name, by, None, "has no order that a latest artifact could be told by")
         return by
-    bound = {name for name, one in wanted.items() if one.values is not None and len(one.values) == 1}
-    names = [name for name, one in kind.fields.items() if one.type in ORDERED and name not in bound]
+    names = ordered_fields(kind, wanted)
     if not names:
         raise ValueError(f"`{kind.name}` has no field of numbers or days left open, by which one could be the latest")
     if len(names) > 1:
@@ -184,25 +186,9 @@ def _outermost(paths: Iterable[str]) -> Iterator[str]:
             yield path
 
 
-def _batches(paths: Iterator[str], size: int) -> Iterator[list[str]]:
-    while batch := [*islice(paths, size)]:
-        yield batch
-
-
-def _spread(executor: Executor, measure: Callable[[list[str]], int], batches: Iterable[list[str]]) -> Iterator[int]:
-    """Measure batches by an executor, a window of them at a time; its own `map` would take all of them at once."""
-    waiting: deque[Future[int]] = deque()
-    for batch in batches:
-        waiting.append(executor.submit(measure, batch))
-        if len(waiting) >= WINDOW:
-            yield waiting.popleft().result()
-    for future in waiting:
-        yield future.result()
-
-
 def _measure_entry(backend: Backend, entry: Entry) -> int:
     return backend.size(entry.path)
 
 
-def _measure(backend: Backend, paths: Iterable[str]) -> int:
+def _measure(backend: Backend, paths: list[str]) -> int:
     return sum(backend.size(path) for path in paths)

@@ -28,6 +28,7 @@ __all__ = [
     "Node",
     "NodeType",
     "is_chunk_like",
+    "is_part",
     "parse_node",
     "parse_object",
     "parse_type",
@@ -44,6 +45,13 @@ is_chunk_like = re.compile(r"c|\d+(?:\.\d+)*|c(?:\.\d+)+").fullmatch
 
 LEFTOVER = ".partial"
 """How the names of what zarr was writing end, until it is whole."""
+
+
+def is_part(name: str) -> bool:
+    """Return whether a name in an array's folder is one that zarr gives: to chunks, to metadata, to what it writes."""
+    return name in METADATA or is_chunk_like(name) is not None or name.endswith(LEFTOVER)
+
+
 NEW_KEYS = ("shape", "data_type", "chunk_grid", "chunk_key_encoding", "fill_value", "codecs")
 OLD_KEYS = ("shape", "dtype", "chunks", "compressor", "fill_value", "filters", "order")
 """What the specifications ask of an array's metadata."""

@@ -29,11 +29,12 @@ from zarrange.errors import (
 )
 from zarrange.language.layout import Layout
 from zarrange.stores.backend import WORKING_FOLDER, Requests
+from zarrange.stores.transactions import Text
 
 if TYPE_CHECKING:
     from zarrange.stores.backend import Backend
 
-__all__ = ["agreed_layout", "write_record"]
+__all__ = ["RECORD", "agreed_layout", "is_recorded", "read_record", "recorded", "write_record"]
 
 RECORD = f"{WORKING_FOLDER}/store.json"
 LAYOUT = f"{WORKING_FOLDER}/layout"
@@ -93,14 +94,26 @@ def write_record(backend: Backend, layout: Layout) -> None:
     """Record a layout. Does nothing where an equal one is recorded; raises `AlreadyExistsError` for another one."""
     if _is_recorded(backend, layout):
         return
-    names = tuple(map(_file_name, layout.files, layout.texts))
-    for name, text in zip(names, layout.texts, strict=True):
-        backend.write(f"{LAYOUT}/{name}", text.encode(), replace=True)
+    *texts, record = recorded(layout)
+    for text in texts:
+        backend.write(text.path, text.content.encode(), replace=True)
     try:
-        backend.write(RECORD, f"{to_json(Record(VERSION, names))}\n".encode())
+        backend.write(record.path, record.content.encode())
     except AlreadyExistsError:
         if not _is_recorded(backend, layout):  # by somebody else, just now
             raise
+
+
+def recorded(layout: Layout) -> tuple[Text, ...]:
+    """Return the files that record a layout, `store.json` last: relative to a store's root, with what is in them."""
+    names = tuple(map(_file_name, layout.files, layout.texts))
+    texts = (Text(f"{LAYOUT}/{name}", text) for name, text in zip(names, layout.texts, strict=True))
+    return (*texts, Text(RECORD, f"{to_json(Record(VERSION, names))}\n"))
+
+
+def is_recorded(backend: Backend, layout: Layout) -> bool:
+    """Return whether a layout is recorded, as it is written."""
+    return all(_read(backend, text.path) == text.content.encode() for text in recorded(layout))
 
 
 def _is_recorded(backend: Backend, layout: Layout) -> bool:
@@ -126,8 +139,13 @@ def _digest(text: str) -> str:
     return sha256(text.encode()).hexdigest()[:DIGITS]
 
 
+def read_record(backend: Backend) -> bytes | None:
+    """Return what a store says of itself as it is written, `None` where it says nothing. Raises `StoreError`."""
+    return _read(backend, RECORD)
+
+
 def _read_record(backend: Backend) -> Record | None:
-    content = _read(backend, RECORD)
+    content = read_record(backend)
     if content is None:
         return None
     version = _version(content)

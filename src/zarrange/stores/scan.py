@@ -8,11 +8,12 @@ it as a whole. What could not be read is never taken for absent.
 from __future__ import annotations
 
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from attrs import define, evolve
 
-from zarrange.errors import AmbiguousPathError, UnreadableError
+from zarrange.errors import AmbiguousPathError, StoreError, UnreadableError
 from zarrange.stores.backend import FILE, WORKING_FOLDER, Requests
 from zarrange.stores.entries import FITTING, Entry, Unreadable
 from zarrange.stores.flat import Flat
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from zarrange.stores.backend import Backend, Found, Item, ItemSort
     from zarrange.stores.entries import Result
     from zarrange.stores.flat import Seen
+    from zarrange.stores.transactions import Transaction
 
 __all__ = ["Scan"]
 
@@ -69,6 +71,7 @@ class Scan:
         self._latest = latest
         self._flat_behind: str | None = None
         self._arrays: dict[str, bool] = {}
+        self._removals: list[Transaction] | None = None
         self._kinds = layout.kinds
         self._is_every_kind = selection.kinds.keys() == layout.kinds.keys()
         self._fitting = {
@@ -80,7 +83,7 @@ class Scan:
 
     def results(self) -> Iterator[Result]:
         """Yield the artifacts, and what could not be read among them, in the order of their paths."""
-        for result in in_order(self._visit, self._first_tasks(), self._backend.in_flight):
+        for result in chain(self._moving(), in_order(self._visit, self._first_tasks(), self._backend.in_flight)):
             if isinstance(result, Unreadable):
                 self.unreadable.append(result)
             yield result
@@ -95,11 +98,20 @@ class Scan:
             found = in_parallel(partial(self._visit_until, level), tasks, self._backend.in_flight)
         else:
             found = self._firsts_behind(tasks, level)
-        for result in found:
+        for result in chain(self._moving(), found):
             if isinstance(result, Entry):
                 yield result
             else:
                 self.unreadable.append(result)
+
+    def _moving(self) -> Iterator[Unreadable]:
+        """What is under way to another place is at none that would be looked at: a search does not see it."""
+        try:
+            for one in self._backend.transactions() if self._backend.has_folders else ():
+                if one.intent.is_exclusive:
+                    yield Unreadable("", str(one.busy()))
+        except StoreError as error:
+            yield Unreadable(WORKING_FOLDER, str(error))
 
     def _visit_until(self, level: int | None, task: Task) -> tuple[list[Result], list[Task]]:
         """Visit a task; one of a folder at the level, with all that is behind it until its first artifact."""
@@ -151,7 +163,7 @@ class Scan:
             if found.sort == "folder" and "container" in place.ends:
                 items = self._backend.items(path, self.requests)
             # A folder without metadata may be a container if something is in it.
-            if place.has_nodes and (found.sort != "folder" or items):
+            if place.has_nodes and (found.sort != "folder" or (items and not self._is_hidden(path))):
                 results += self._entries(path, found)
             if found.sort == "array":
                 return
@@ -217,6 +229,12 @@ class Scan:
             return []
         depths = tuple([self._kinds[key.kind].depth(key.values) for key in keys])
         return [Entry(path, keys, readings, found, self._backend.root, depths)]
+
+    def _is_hidden(self, path: str) -> bool:
+        """Whether a folder is only what is left of something that was removed, until it is purged."""
+        if self._removals is None:
+            self._removals = self._backend.transactions()
+        return any(one.intent.hides(path) for one in self._removals)
 
     def _is_in_array(self, path: str) -> bool:
         """Whether what a flat listing has shown is in an array: level by level, that would not have been entered."""

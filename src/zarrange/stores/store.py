@@ -1,8 +1,8 @@
 """Store: a layout applied to a root, a folder or a place in an object store.
 
-Identifies, creates, opens, finds and removes artifacts. What a store takes is an identifier or a key of its own layout,
-below its own root: anything else is a `NotInStoreError` before anything is touched. zarr is imported where arrays are
-touched, and only there.
+Creates, writes and opens artifacts; what it stands on finds them, removes and moves them. What a store takes is an
+identifier or a key of its own layout, below its own root: anything else is a `NotInStoreError` before anything is
+touched. zarr is imported where arrays are touched, and only there.
 """
 
 from __future__ import annotations
@@ -10,30 +10,33 @@ from __future__ import annotations
 import errno
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
-from attrs import evolve
-
-from zarrange.errors import AlreadyExistsError, LeftoverError, NotFoundError, NotInStoreError, StoreError
-from zarrange.identifiers import ArrayIdentifier, ContainerIdentifier, FileIdentifier, GroupIdentifier, Identifier, Key
+from zarrange.errors import AlreadyExistsError, NotFoundError, StoreError
+from zarrange.identifiers import ArrayIdentifier, ContainerIdentifier, FileIdentifier, GroupIdentifier, Identifier
 from zarrange.language.layout import Layout
-from zarrange.stores.backend import ARTICLES, WORKING_FOLDER, Requests
+from zarrange.stores.backend import ARTICLES, Around, Requests
+from zarrange.stores.copies import groups_above, refresh
 from zarrange.stores.finder import Finder
-from zarrange.stores.groups import consolidate_above, make_group, zarr_format
+from zarrange.stores.groups import make_group, zarr_format
 from zarrange.stores.local import LocalBackend
-from zarrange.stores.record import agreed_layout, write_record
+from zarrange.stores.operations import Operations
+from zarrange.stores.record import RECORD, agreed_layout, read_record, write_record
 from zarrange.stores.seal import mark, marked
+from zarrange.stores.upkeep import hidden
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import TypeAlias
 
     from zarrange.language.kinds import Kind
     from zarrange.stores.backend import Backend, Found
+    from zarrange.stores.places import Artifact
 
-__all__ = ["Artifact", "Store", "open_backend"]
+    Groups: TypeAlias = Callable[[str], Any]
 
-Artifact: TypeAlias = Identifier | Key
-"""What names an artifact of a store."""
+__all__ = ["Store", "open_backend"]
 
 
 def open_backend(root: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None) -> Backend:
@@ -53,7 +56,7 @@ def open_backend(root: str | os.PathLike[str], storage_options: Mapping[str, Any
     return LocalBackend(folder)
 
 
-class Store(Finder):
+class Store(Finder, Operations):
     """A layout applied to a local folder, or to a place in an object store.
 
     `root` is a folder (relative to the working directory at this moment, or starting with `~`), or a URL such as
@@ -73,6 +76,7 @@ class Store(Finder):
         self._backend = open_backend(root, storage_options)
         self.root = self._backend.root or "/"
         self._prefix = self._backend.root + "/"
+        self._record = read_record(self._backend)  # first: a migration that comes in between is noticed later on
         self.layout = agreed_layout(self._backend, given)
 
     @classmethod
@@ -94,22 +98,6 @@ class Store(Finder):
     def __repr__(self) -> str:
         return f"Store({self.root!r}, layout={self.layout.name!r})"
 
-    # --- what artifacts are ------------------------------------------------------------------------------------------
-
-    def identifier(self, kind: str, /, **values: object) -> Identifier:
-        """Return the identifier of a kind's values, below the root. Raises what `Layout.render` raises."""
-        return self._rooted(self.layout.render(kind, **values))
-
-    def key(self, identifier: Identifier) -> Key:
-        """Return the key of an identifier below the root.
-
-        Raises `NotInStoreError` where the layout has no such path, `AmbiguousPathError` where it has several.
-        """
-        found = self.layout.match(self._relative(identifier))
-        if found is None:
-            raise NotInStoreError(f"{identifier.path!r} is no path of the layout `{self.layout.name}`")
-        return found
-
     # --- one artifact ------------------------------------------------------------------------------------------------
 
     def create(self, artifact: Artifact, *, seal: bool = False, **options: Any) -> Any:
@@ -129,31 +117,52 @@ class Store(Finder):
         if refused := options.keys() & {"store", "name", "path", "overwrite", "zarr_format"}:
             raise TypeError(f"{', '.join(sorted(refused))} cannot be given: the layout decides where and how")
         relative = self._relative(identifier)
-        with self._backend.creating(relative.path):
+        self._begin()
+        self._refuse_busy(relative.path)
+        with self._backend.creating(relative.path) as groups:
             self._check_free(identifier, relative.path)
-            if isinstance(relative, FileIdentifier):
-                if options:
-                    raise TypeError(f"a file takes no options, but {', '.join(options)} given")
-                return self._backend.open_file(relative.path, "xb")
-            options["zarr_format"] = self._format(relative.container, kind.zarr_format)
             if isinstance(relative, ArrayIdentifier):
-                return self._create_array(relative, options, seal=seal)
-            import zarr
-
-            path = relative.dataset if isinstance(relative, GroupIdentifier) else None
-            group = zarr.create_group(self._backend.zarr_store(relative.container), path=path, **options)
+                options["zarr_format"] = self._format(relative.container, kind.zarr_format)
+                return self._create_array(relative, options, groups, seal=seal)
+            if isinstance(relative, FileIdentifier):
+                made = self._create_file(relative, options)
+            else:
+                made = self._create_group(relative, options, kind, groups)
+            try:
+                self._refuse_busy(relative.path)
+            except BaseException:
+                if isinstance(relative, FileIdentifier):
+                    made.close()
+                self._backend.unmake(relative.path)
+                raise
         self._consolidate(relative)
-        return group
+        return made
 
-    def _create_array(self, relative: ArrayIdentifier, options: dict[str, Any], *, seal: bool) -> Any:
+    def _create_file(self, relative: FileIdentifier, options: dict[str, Any]) -> Any:
+        if options:
+            raise TypeError(f"a file takes no options, but {', '.join(options)} given")
+        return self._backend.open_file(relative.path, "xb")
+
+    def _create_group(
+        self, relative: GroupIdentifier | ContainerIdentifier, options: dict[str, Any], kind: Kind, groups: Groups
+    ) -> Any:
+        import zarr
+
+        path = relative.dataset if isinstance(relative, GroupIdentifier) else None
+        options["zarr_format"] = self._format(relative.container, kind.zarr_format)
+        zarr.create_group(groups(relative.container), path=path, **options)
+        return zarr.open_group(self._backend.zarr_store(relative.container), path=path, mode="r+")
+
+    def _create_array(self, relative: ArrayIdentifier, options: dict[str, Any], groups: Groups, *, seal: bool) -> Any:
         if seal:
             options["attributes"] = marked(options.get("attributes"), is_complete=options.get("data") is not None)
         above = relative.dataset.rpartition("/")[0]
 
         def make_groups() -> None:
-            make_group(self._backend.zarr_store(relative.container), above or None, options["zarr_format"])
+            make_group(groups(relative.container), above or None, options["zarr_format"])
 
-        self._backend.create_array(relative.container, relative.dataset, options, make_groups)
+        around = Around(make_groups, partial(self._refuse_busy, relative.path))
+        self._backend.create_array(relative.container, relative.dataset, options, around)
         self._consolidate(relative)
         return self._zarr_array(relative, "r+")
 
@@ -162,19 +171,48 @@ class Store(Finder):
         """A context that gives an array to write into, and marks it as complete when its body has ended well.
 
         Meanwhile, and for good where the body raises or the process dies, the array is marked as unfinished:
-        `zarrange doctor` finds it. The mark is the attribute `zarrange` of the array. Raises what `open` raises.
+        `zarrange doctor` finds it, and no migration takes it away. The mark is the attribute `zarrange` of the array.
+        Raises what `open` raises, also at its end where the array is not there any more; `BusyError` where it is being
+        removed or moved.
         """
         identifier, kind = self._resolve(artifact)
         if not isinstance(identifier, ArrayIdentifier):
             raise TypeError(f"only arrays are written into this way, not a {kind.sort}")
-        array = self.open(identifier, mode="r+")
-        relative = self._relative(identifier)
-        mark(array, is_complete=False)
-        self._consolidate(relative)
-        yield array
+        yield self._marked(identifier, is_complete=False)
         # What was changed meanwhile by another way, such as its shape, this one would put back.
-        mark(self.open(identifier, mode="r+"), is_complete=True)
+        self._marked(identifier, is_complete=True)
+
+    def _marked(self, identifier: ArrayIdentifier, *, is_complete: bool) -> Any:
+        relative = self._relative(identifier)
+        with self._backend.alone():  # or else a mark could come to where the array has just gone from
+            self._refuse_busy(relative.path)
+            array = self.open(identifier, mode="r+")
+            mark(array, is_complete=is_complete)
         self._consolidate(relative)
+        return array
+
+    @contextmanager
+    def reading(self, artifact: Artifact) -> Iterator[Any]:
+        """A context that gives an array to read, and raises at its end where that was not one array all the time.
+
+        zarr itself reads chunks that are gone as zeros. Here it is a `StoreError` that the array was deleted, replaced
+        or moved meanwhile, or its metadata written anew: what was read is not to be relied on. What was removed with a
+        grace can be read until it is purged. Raises what `open` raises.
+        """
+        identifier, kind = self._resolve(artifact)
+        if not isinstance(identifier, ArrayIdentifier):
+            raise TypeError(f"only arrays are read this way, not a {kind.sort}")
+        path = self._relative(identifier).path
+        record, versions = self._backend.versions(RECORD), self._backend.versions(path)
+        yield self.open(identifier)
+        if self._backend.versions(RECORD) != record or not self._is_still_there(path, versions):
+            what = "was removed, moved or written anew while it was read"
+            raise StoreError(f"{identifier.path!r} {what}: what was gone by then was read as zeros")
+
+    def _is_still_there(self, path: str, versions: Mapping[str, str]) -> bool:
+        """Whether an array is as it was, or put aside as a whole; or put back in just this moment."""
+        backend = self._backend
+        return backend.versions(path) == versions or backend.kept(path, versions) or backend.versions(path) == versions
 
     def open(self, artifact: Artifact, mode: Literal["r", "r+"] = "r") -> Any:
         """Open an artifact that exists: an array or a group of zarr, or a binary file.
@@ -213,66 +251,6 @@ class Store(Finder):
         identifier, _ = self._resolve(artifact)
         return self._found(identifier, self._relative(identifier).path) is not None
 
-    def remove(self, artifact: Artifact, *, recursive: bool = False) -> None:
-        """Remove an artifact: an array's own folder or a file, and nothing else.
-
-        A container or a group goes with all that is in it, and only if `recursive` says so. The artifact is out of
-        sight at once; whoever holds it open may lose what they are reading. Raises `NotFoundError`; `NotInStoreError`
-        for what is not of this store, lies behind a symlink, is not what the identifier says, or holds something else;
-        `AmbiguousPathError` for a key whose path has other readings (an identifier says which place is meant);
-        `LeftoverError` where it is out of sight but could not be deleted.
-        """
-        identifier, kind = self._resolve(artifact)
-        relative = self._relative(identifier)
-        if isinstance(artifact, Key):
-            self.layout.match(relative)  # raises where the place may hold another key's artifact
-        sort: Literal["array", "group", "file"] = "group" if kind.sort == "container" else kind.sort
-        if not recursive and sort == "group":
-            raise NotInStoreError(
-                f"{identifier.path!r} is a {kind.sort}; to remove it with all that is in it, say recursive=True"
-            )
-        try:
-            self._backend.remove(relative.path, sort)
-        except NotInStoreError as error:
-            raise NotInStoreError(f"cannot remove {identifier.path!r}: {error}") from None
-        except (LeftoverError, NotFoundError):
-            raise
-        except StoreError as error:
-            raise type(error)(f"cannot remove {identifier.path!r}: {error}") from error
-        self._consolidate(relative)
-
-    # --- identifiers and paths ---------------------------------------------------------------------------------------
-
-    def _resolve(self, artifact: Artifact) -> tuple[Identifier, Kind]:
-        """Return an artifact's identifier and its kind (one of several, where the layout allows clashes)."""
-        if isinstance(artifact, Key):
-            return self.identifier(artifact.kind, **artifact.values), self.layout.kind(artifact.kind)
-        if not isinstance(artifact, ArrayIdentifier | ContainerIdentifier | FileIdentifier | GroupIdentifier):
-            raise TypeError(f"expected an identifier or a key, got {type(artifact).__name__}")
-        readings = self.layout.matches(self._relative(artifact))
-        if not readings:
-            raise NotInStoreError(f"{artifact.path!r} is no path of the layout `{self.layout.name}`")
-        return artifact, self.layout.kind(readings[0].kind)
-
-    def _rooted(self, identifier: Identifier) -> Identifier:
-        if isinstance(identifier, FileIdentifier):
-            return FileIdentifier(self._prefix + identifier.path)
-        return evolve(identifier, container=self._prefix + identifier.container)
-
-    def _relative(self, identifier: Identifier) -> Identifier:
-        """Return an identifier relative to the root. Raises `NotInStoreError`."""
-        if not isinstance(identifier, ArrayIdentifier | ContainerIdentifier | FileIdentifier | GroupIdentifier):
-            raise TypeError(f"expected an identifier, got {type(identifier).__name__}")
-        place = identifier.path if isinstance(identifier, FileIdentifier) else identifier.container
-        inner = place.removeprefix(self._prefix)
-        if inner == place or not inner:
-            raise NotInStoreError(f"{place!r} is not below the store's root {self.root!r}")
-        if inner.partition("/")[0] == WORKING_FOLDER:
-            raise NotInStoreError(f"{place!r} is where a store keeps what it needs itself, and no place of an artifact")
-        if isinstance(identifier, FileIdentifier):
-            return FileIdentifier(inner)
-        return evolve(identifier, container=inner)
-
     # --- what is there -----------------------------------------------------------------------------------------------
 
     def _found(self, identifier: Identifier, path: str) -> Found | None:
@@ -284,7 +262,7 @@ class Store(Finder):
             return found
         if found.sort == "folder" and wanted != "file":
             is_container = isinstance(identifier, ContainerIdentifier) and self._backend.items(path, Requests())
-            return found if is_container else None
+            return found if is_container and not hidden(self._backend, path) else None
         sort = "folder" if wanted == "file" else found.sort
         raise StoreError(f"{identifier.path!r} is {ARTICLES[sort]}, not {ARTICLES[wanted]}")
 
@@ -309,5 +287,6 @@ class Store(Finder):
         return found or wanted or 3
 
     def _consolidate(self, relative: Identifier) -> None:
-        if isinstance(relative, ArrayIdentifier | GroupIdentifier):
-            consolidate_above(self._backend, relative.container, relative.dataset)
+        if not isinstance(relative, FileIdentifier):
+            for group in groups_above(self._backend, relative.path):
+                refresh(self._backend, group)

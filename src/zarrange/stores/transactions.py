@@ -9,13 +9,18 @@ and writes each of them down before what follows from it.
 from __future__ import annotations
 
 import re
-from typing import Literal
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Literal
 
 from attrs import field, frozen, validators
 
+from zarrange.errors import BusyError
 from zarrange.stores.backend import WORKING_FOLDER
+from zarrange.stores.metadata import METADATA
+from zarrange.stores.paths import above
 
-__all__ = ["Intent", "Move", "Phase", "Text", "Transaction", "is_inside", "is_plain"]
+__all__ = ["Intent", "Move", "Phase", "Text", "Transaction", "is_plain"]
 
 Phase = Literal["begun", "staged", "placed", "purging"]
 """How far a transaction has come.
@@ -25,6 +30,7 @@ forward from here on. `placed`: the store is as it was to become; what was remov
 being deleted, so that there is no way back.
 """
 
+_is_of_record = re.compile(rf"{re.escape(WORKING_FOLDER)}/(?:store\.json|layout/(?!\.\.?\Z)[^/\0]+)").fullmatch
 _IMPROPER = re.compile(r"(?:\A|/)\.{0,2}(?:/|\Z)|\0")
 
 
@@ -33,20 +39,31 @@ def is_plain(path: str) -> bool:
     return _IMPROPER.search(path) is None and path.partition("/")[0] != WORKING_FOLDER
 
 
-def is_inside(path: str, folder: str) -> bool:
-    """Return whether a path is at or below a folder; the root is `""`."""
-    return not folder or path == folder or path.startswith(f"{folder}/")
-
-
-def _plain(_: object, attribute: object, value: str | None) -> None:
+def _plain(_: object, __: object, value: Any) -> None:
     if value is not None and not is_plain(value):
         raise ValueError(f"{value!r} is no plain path below a store's root")
 
 
-def _all_plain(instance: object, attribute: object, values: tuple[str, ...]) -> None:
+def _rests(_: object, __: object, values: tuple[str, ...]) -> None:
     for value in values:
-        if value:  # the root itself may be a group
-            _plain(instance, attribute, value)
+        _plain(None, None, value)
+
+
+def _groups(_: object, __: object, values: tuple[str, ...]) -> None:
+    _rests(None, None, tuple(value for value in values if value))
+
+
+def _made(_: object, __: object, texts: tuple[Text, ...]) -> None:
+    for text in texts:
+        _plain(None, None, text.path)
+        if text.path.rpartition("/")[2] not in METADATA:
+            raise ValueError(f"{text.path!r} is no metadata of a group")
+
+
+def _record(_: object, __: object, texts: tuple[Text, ...]) -> None:
+    for text in texts:
+        if not _is_of_record(text.path):
+            raise ValueError(f"{text.path!r} is not where a store says what it is")
 
 
 @frozen
@@ -60,40 +77,64 @@ class Move:
 
 @frozen
 class Text:
-    """A small file: `path`, relative to the root, and what it is to have."""
+    """A small file: `path`, relative to the root, and what it is to have; a new one is `like` another in its owner."""
 
     path: str
     content: str
+    like: str | None = field(default=None, validator=_plain)
 
 
-@frozen
+@frozen(slots=False)
 class Intent:
     """What a transaction is to do. Paths are relative to the store's root.
 
     `moves` come in the order in which they hide: of a node of zarr, the file that makes it one first. `rests` are the
     folders of which the moves have taken the metadata, and which are deleted with what is in the trash. `groups` keep a
     copy of the metadata of what is below them (`""`: the root), which has to stay true. `made` are metadata of groups
-    that the targets lie in, written where nothing is; `record` is written over what the store says of itself. `about`
-    says in words what it is all about.
+    that the targets lie in, written where nothing is; `record` is written over what the store says of itself. With
+    `is_recursive`, the rests may hold anything but nodes of zarr; else they are arrays, and have nothing but chunks.
+    `about` says in words what it is all about.
     """
 
     operation: Literal["remove", "prune", "migrate"]
     about: str
     moves: tuple[Move, ...]
-    rests: tuple[str, ...] = field(default=(), validator=_all_plain)
-    groups: tuple[str, ...] = field(default=(), validator=_all_plain)
-    made: tuple[Text, ...] = ()
-    record: tuple[Text, ...] = ()
+    rests: tuple[str, ...] = field(default=(), validator=_rests)
+    groups: tuple[str, ...] = field(default=(), validator=_groups)
+    made: tuple[Text, ...] = field(default=(), validator=_made)
+    record: tuple[Text, ...] = field(default=(), validator=_record)
+    is_recursive: bool = False
 
     @property
     def is_exclusive(self) -> bool:
         """Whether nothing else may change the store meanwhile: a migration."""
         return self.operation == "migrate"
 
+    @cached_property
+    def places(self) -> frozenset[str]:
+        """Where something is to be changed: nodes, or files."""
+        ends = (place for move in self.moves for place in (move.source, move.target) if place is not None)
+        return frozenset((*self.rests, *ends))
+
+    @cached_property
+    def ways(self) -> frozenset[str]:
+        """The places, and all that is above them."""
+        return frozenset(one for place in self.places for one in (place, *above(place)))
+
     def concerns(self, path: str) -> bool:
-        """Return whether a path is at, below or above what this changes."""
-        places = [*self.rests, *(place for move in self.moves for place in (move.source, move.target) if place)]
-        return self.is_exclusive or any(is_inside(path, place) or is_inside(place, path) for place in places)
+        """Return whether a path is at, below or above a place where something is to be changed."""
+        return path in self.ways or any(one in self.places for one in above(path))
+
+    def hides(self, path: str) -> bool:
+        """Return whether a path is at or below what a removal takes away."""
+        return self.operation != "migrate" and any(one in self.places for one in (path, *above(path)))
+
+    def meets(self, other: Intent) -> bool:
+        """Return whether two intents cannot be done at the same time."""
+        if self.is_exclusive or other.is_exclusive:
+            return True
+        few, many = sorted((self, other), key=lambda one: len(one.places))
+        return any(many.concerns(place) for place in few.places)
 
 
 @frozen
@@ -115,4 +156,27 @@ class Transaction:
     @property
     def is_interrupted(self) -> bool:
         """Whether its process has died amid it."""
-        return not self.is_live and self.phase != "placed"
+        return not self.is_live and (self.phase != "placed" or self.intent.is_exclusive)
+
+    def is_expired(self, now: float) -> bool:
+        """Return whether what is in the trash has been there for long enough."""
+        return self.phase == "placed" and not self.is_live and self.keep_until <= now
+
+    def busy(self) -> BusyError:
+        """Return the error for whoever is in its way."""
+        about = self.intent.about
+        if self.is_live:
+            return BusyError(f"{about} is under way: {self.owner} is at it")
+        if self.is_interrupted:
+            return BusyError(f"{about} was interrupted: {self.owner} was at it; `zarrange doctor --recover` ends it")
+        return BusyError(
+            f"{about} is done, and can be undone until {_moment(self.keep_until)}; undo it, or purge it by "
+            "`zarrange doctor --purge=all`"
+        )
+
+
+def _moment(seconds: float) -> str:
+    try:
+        return datetime.fromtimestamp(seconds).astimezone().isoformat(" ", "seconds")
+    except (OverflowError, ValueError, OSError):  # beyond what a calendar has
+        return "it is purged"

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 
 from zarrange.diagnostics import Severity
 from zarrange.errors import AmbiguousPathError, UnreadableError
-from zarrange.stores.backend import STAGE, TRASH, WORKING_FOLDER, Requests
+from zarrange.stores.backend import JOURNALS, MARK, STAGE, TRASH, WORKING_FOLDER, Requests
 from zarrange.stores.doctor.consolidation import read_attributes, read_copies, read_fingerprint
+from zarrange.stores.doctor.journals import read_journals
 from zarrange.stores.doctor.survey import Mismatched, Unmatched, survey
 from zarrange.stores.doctor.symptoms import (
     colliding_names,
     doubled_metadata,
+    interrupted_transaction,
     leftover_file,
     mismatched_node,
     stale_consolidation,
@@ -40,12 +42,14 @@ if TYPE_CHECKING:
     from zarrange.stores.doctor.consolidation import Copy
     from zarrange.stores.doctor.survey import Folder, Thing
     from zarrange.stores.metadata import Node
+    from zarrange.stores.transactions import Transaction
 
 __all__ = ["LAYOUT_RULES", "STORE_RULES", "examine"]
 
 STORE_RULES: dict[str, tuple[Callable[..., Diagnostic], Severity]] = {
     "colliding-names": (colliding_names, Severity.WARNING),
     "doubled-metadata": (doubled_metadata, Severity.ERROR),
+    "interrupted-transaction": (interrupted_transaction, Severity.ERROR),
     "leftover-file": (leftover_file, Severity.WARNING),
     "mismatched-node": (mismatched_node, Severity.ERROR),
     "stale-consolidation": (stale_consolidation, Severity.ERROR),
@@ -58,6 +62,8 @@ LAYOUT_RULES = ("mismatched-node", "unmatched-path", "unreadable-path")
 
 _is_surely_left = re.compile(r".*\.(?:[0-9a-f]{16}|[0-9a-f]{32})\.partial", re.DOTALL).fullmatch
 """Whether a file has a name that zarr, or a store, gives to what it is writing, until it is whole."""
+LEFT_FILE = "a writer that was interrupted has left this file, or is still at work"
+LEFT_ASIDE = "this was taken away to be removed or moved, and no journal tells of it any more"
 MAX_TOLD = 5
 """How many nodes of a stale copy are told of each sort."""
 
@@ -77,7 +83,7 @@ def examine(
         what = "is no folder" if backend.has_folders else "has nothing below it"
         raise NotADirectoryError(f"{backend.root!r} {what}, so there is no store to check")
     examination = _Examination(backend, layout, chosen, backend.root if root is None else root)
-    for thing in survey(backend, layout, examination.note):
+    for thing in survey(backend, layout, examination.note, examination.journals.transactions):
         examination.take(thing)
     return tuple(sorted(examination.findings(), key=lambda one: (one.span, one.rule, one.message)))
 
@@ -97,9 +103,16 @@ class _Examination:
         self._left: set[str] = set()
         self._copies: dict[str, list[Copy]] = {}
         self._plain: set[str] = set()
+        self.journals = read_journals(backend)
+        if self.journals.problem is not None:
+            path, reason = self.journals.problem
+            self._unreadable[path] = reason
 
     def findings(self) -> Iterator[Diagnostic]:
         """Yield what was found, when the survey is over."""
+        for one in self.journals.transactions:
+            if one.is_interrupted:
+                self._tell("interrupted-transaction", self.journals.places.get(one.id, JOURNALS), _about(one))
         yield from self._found
         yield from (self._stale(copy) for copies in self._copies.values() for copy in copies if self._is_stale(copy))
         if "unreadable-path" in self._rules:
@@ -205,6 +218,8 @@ class _Examination:
             return
         for name, sort in folder.items:
             path = joined(folder.path, name)
+            if name.startswith(MARK):
+                self._take_aside(path)
             if sort == "file" and name.endswith(LEFTOVER) and (_is_surely_left(name) or not self._is_known(path)):
                 self._tell_left(path, LEFT_FILE)
         if not folder.path and (WORKING_FOLDER, "folder") in folder.items:
@@ -233,7 +248,7 @@ class _Examination:
                 self._unreadable[path] = self._backend.symlink(path)
             elif sort == "folder" and path in _LEAVINGS:
                 for left, _ in self._items(path):
-                    self._tell_left(joined(path, left), _LEAVINGS[path])
+                    self._take_aside(joined(path, left), _LEAVINGS[path])
             elif sort == "folder":
                 self._search(path)
 
@@ -243,6 +258,13 @@ class _Examination:
         except UnreadableError as error:
             self._unreadable[folder] = str(error)
             return []
+
+    def _take_aside(self, path: str, message: str = LEFT_ASIDE) -> None:
+        """Take note of what a transaction has taken aside, if there is one that will put it back or delete it."""
+        if self.journals.tell_of(path.rpartition("/")[2]):
+            self._left.add(path)
+        else:
+            self._tell_left(path, message)
 
     def _tell_left(self, path: str, message: str) -> None:
         self._left.add(path)
@@ -256,11 +278,14 @@ class _Examination:
             return True
 
 
-LEFT_FILE = "a writer that was interrupted has left this file, or is still at work"
 _LEAVINGS = {
-    STAGE: "a writer that was interrupted has left what it was making",
-    TRASH: "a removal that was interrupted has left what it had taken out",
+    STAGE: "a writer that was interrupted has left what it was making, or is still at work",
+    TRASH: LEFT_ASIDE,
 }
+
+
+def _about(transaction: Transaction) -> str:
+    return f"{transaction.intent.about} was interrupted: {transaction.owner} was at it"
 
 
 def _collisions(items: Iterable[Item]) -> Iterator[tuple[str, str, tuple[str, ...]]]:

@@ -7,12 +7,12 @@ group's `zarr.json`, or in `.zmetadata` for format 2. Nothing is changed.
 from __future__ import annotations
 
 import json
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
 from zarrange.errors import DamagedError, NotFoundError
+from zarrange.stores.copies import FORMATS, read_copy, without_copy
 from zarrange.stores.metadata import parse_object
 from zarrange.stores.paths import joined
 
@@ -20,12 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from zarrange.stores.backend import Backend
+    from zarrange.stores.copies import CopyName
     from zarrange.stores.doctor.survey import Folder
     from zarrange.stores.metadata import Node
 
 __all__ = ["Copy", "read_attributes", "read_copies", "read_fingerprint"]
-
-CopyName = Literal[".zmetadata", "zarr.json"]
 
 
 @define
@@ -48,26 +47,19 @@ class Copy:
             found = own(self.name)
             if found is not None and self.listed.pop(name) != found:
                 self.changed.append(name)
-        elif name and is_seen and node.zarr_format == _FORMATS[self.name]:
+        elif name and is_seen and node.zarr_format == FORMATS[self.name]:
             self.missing.append(name)
-
-
-_FORMATS = {".zmetadata": 2, "zarr.json": 3}
-"""The format of the nodes that a copy lists."""
 
 
 def read_copies(backend: Backend, folder: Folder) -> list[Copy]:
     """Return the copies of a folder that is no array: none, one, or one of each format. Raises `UnreadableError`."""
+    is_consolidated = folder.found.node is not None and folder.found.node.is_consolidated
     copies = []
-    with suppress(NotFoundError):  # somebody has removed it since it was listed
-        if folder.found.node is not None and folder.found.node.is_consolidated:
-            copy = _read_json(backend, folder.path, "zarr.json").get("consolidated_metadata")
-            listed = _mappings(copy, "zarr.json").items()
-            nodes = {name: _fingerprint(_without_copy(node)) for name, node in listed}
-            copies.append(Copy(folder.path, "zarr.json", nodes))
-        if (".zmetadata", "file") in (folder.items or ()):
-            old = _old_nodes(_mappings(_read_json(backend, folder.path, ".zmetadata"), ".zmetadata"))
-            copies.append(Copy(folder.path, ".zmetadata", old))
+    if is_consolidated and (new := read_copy(backend, folder.path, "zarr.json")) is not None:
+        nodes = {name: _fingerprint(without_copy(node)) for name, node in new.listed.items()}
+        copies.append(Copy(folder.path, "zarr.json", nodes))
+    if (".zmetadata", "file") in (folder.items or ()) and (old := read_copy(backend, folder.path, ".zmetadata")):
+        copies.append(Copy(folder.path, ".zmetadata", _old_nodes(old.listed)))
     return copies
 
 
@@ -89,19 +81,12 @@ def read_fingerprint(backend: Backend, path: str, copy: CopyName) -> int | None:
             data = _read_json(backend, path, name)
         except NotFoundError:
             continue
-        return _fingerprint(_without_copy(data), name, {} if copy == name else read_attributes(backend, path))
+        return _fingerprint(without_copy(data), name, {} if copy == name else read_attributes(backend, path))
     return None
 
 
 def _read_json(backend: Backend, path: str, name: str) -> dict[str, Any]:
     return parse_object(name, backend.read(joined(path, name)))
-
-
-def _mappings(copy: object, name: str) -> dict[str, dict[str, Any]]:
-    listed = copy.get("metadata") if isinstance(copy, dict) else None
-    if not isinstance(listed, dict) or not all(isinstance(one, dict) for one in listed.values()):
-        raise DamagedError(f"its {name} is damaged: its copy of the metadata below it is no such copy")
-    return listed
 
 
 def _old_nodes(listed: Mapping[str, dict[str, Any]]) -> dict[str, int]:
@@ -110,12 +95,8 @@ def _old_nodes(listed: Mapping[str, dict[str, Any]]) -> dict[str, int]:
     for key, data in listed.items():
         above, _, name = key.rpartition("/")
         if name == ".zarray" or (name == ".zgroup" and f"{key[: -len(name)]}.zarray" not in listed):
-            found[above] = _fingerprint(_without_copy(data), name, listed.get(f"{key[: -len(name)]}.zattrs", {}))
+            found[above] = _fingerprint(without_copy(data), name, listed.get(f"{key[: -len(name)]}.zattrs", {}))
     return found
-
-
-def _without_copy(data: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in data.items() if name != "consolidated_metadata"}
 
 
 def _fingerprint(data: Mapping[str, Any], name: str = "zarr.json", attributes: Mapping[str, Any] | None = None) -> int:

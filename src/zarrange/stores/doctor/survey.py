@@ -21,10 +21,11 @@ from zarrange.stores.paths import joined, ordered_by
 from zarrange.stores.schedule import in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from zarrange.language.layout import Layout
     from zarrange.stores.backend import Backend, Found, Item, ItemSort
+    from zarrange.stores.transactions import Transaction
 
 __all__ = ["Folder", "Mismatched", "Thing", "Unmatched", "survey"]
 
@@ -52,7 +53,7 @@ class Mismatched:
 
 
 Thing: TypeAlias = Entry | Unmatched | Mismatched | Unreadable
-Event: TypeAlias = tuple[Thing, bool]
+Event: TypeAlias = "tuple[Thing | _Hidden, bool]"
 """A thing, and whether it is only a way if there is something of the layout below: a folder with no kind of its own."""
 
 
@@ -65,16 +66,32 @@ class Folder:
     items: Sequence[Item] | None
 
 
-def survey(backend: Backend, layout: Layout, note: Callable[[Folder], None] | None = None) -> Iterator[Thing]:
+def survey(
+    backend: Backend,
+    layout: Layout,
+    note: Callable[[Folder], None] | None = None,
+    removals: Sequence[Transaction] = (),
+) -> Iterator[Thing]:
     """Yield everything that is in a store.
 
     `note` is handed each folder that could be read, the outer ones first, and before the things in it are yielded; on
-    an object store by several threads. Raises for nothing that is in the store.
+    an object store by several threads. What `removals` hide is left out. Raises for nothing that is in the store.
     """
     waiting = _Waiting()
-    for thing, is_way in in_order(_Walk(backend, layout, note).visit, [_Task("")], backend.in_flight):
-        yield from waiting.take(thing, is_way=is_way)
-    yield from waiting.end()
+    for thing, is_way in in_order(_Walk(backend, layout, note, removals).visit, [_Task("")], backend.in_flight):
+        yield from _shown(waiting.take(thing, is_way=is_way))
+    yield from _shown(waiting.end())
+
+
+def _shown(things: Iterable[Thing | _Hidden]) -> Iterator[Thing]:
+    return (thing for thing in things if not isinstance(thing, _Hidden))
+
+
+@frozen
+class _Hidden:
+    """What was removed and can be put back: the folders around it are still ways to something of the layout."""
+
+    path: str
 
 
 @frozen(eq=False)
@@ -88,11 +105,18 @@ class _Task:
 class _Walk:
     """Visits tasks: says what is there, and where to go on."""
 
-    def __init__(self, backend: Backend, layout: Layout, note: Callable[[Folder], None] | None) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        layout: Layout,
+        note: Callable[[Folder], None] | None,
+        removals: Sequence[Transaction],
+    ) -> None:
         self._backend = backend
         self._layout = layout
         self._note = note
         self._requests = Requests()
+        self._removals = removals
 
     def visit(self, task: _Task) -> tuple[list[Event], list[_Task]]:
         """Look at what a task has; return what is there, and where to go on."""
@@ -115,12 +139,19 @@ class _Walk:
             found = FOLDER
         if found.sort == "folder" and self._backend.stat(path, self._requests, may_be_file=False) is None:
             return iter(())  # somebody has removed it since it was listed
+        if found.sort == "folder" and self._is_hidden(path):
+            events.append((_Hidden(path), False))
+            return iter(())
         if path or found.sort == "array":
             events.append(self._event(path, found))
         items = None if found.sort == "array" else self._backend.items(path, self._requests)
         if self._note is not None:
             self._note(Folder(path, found, items))
         return _tasks(path, items or ())
+
+    def _is_hidden(self, path: str) -> bool:
+        """Whether a folder is only what is left of something that was removed, until it is purged."""
+        return any(one.intent.hides(path) for one in self._removals)
 
     def _item(self, folder: str, name: str, sort: ItemSort) -> Event:
         """What is to be said of something that is not entered."""
@@ -207,10 +238,10 @@ class _Waiting:
     as something of the layout is found, all of them are ways and nothing more; what is strange beside it is certain.
     """
 
-    held: list[Thing] = field(factory=list)
+    held: list[Thing | _Hidden] = field(factory=list)
     ways: list[tuple[str, int]] = field(factory=list)
 
-    def take(self, thing: Thing, *, is_way: bool) -> Iterator[Thing]:
+    def take(self, thing: Thing | _Hidden, *, is_way: bool) -> Iterator[Thing | _Hidden]:
         """Take the next thing; yield what is certain by now."""
         here = f"{thing.path}/"
         while self.ways and not here.startswith(self.ways[-1][0]):
@@ -225,7 +256,7 @@ class _Waiting:
         if not self.ways:
             yield from self._certain()
 
-    def end(self) -> Iterator[Thing]:
+    def end(self) -> Iterator[Thing | _Hidden]:
         """Yield what is left."""
         while self.ways:
             self._leave()
@@ -237,6 +268,6 @@ class _Waiting:
         if isinstance(self.held[at], Unmatched):
             del self.held[at + 1 :]
 
-    def _certain(self) -> Iterator[Thing]:
+    def _certain(self) -> Iterator[Thing | _Hidden]:
         certain, self.held = self.held, []
         yield from certain

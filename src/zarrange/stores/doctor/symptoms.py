@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 __all__ = [
     "colliding_names",
     "doubled_metadata",
+    "interrupted_transaction",
     "leftover_file",
     "mismatched_node",
     "stale_consolidation",
@@ -116,12 +117,39 @@ def unfinished_array(path: str) -> Diagnostic:
     return Diagnostic("unfinished-array", "the writing of this array never finished", _whole(path))
 
 
+def interrupted_transaction(path: str, message: str) -> Diagnostic:
+    """A removal, a prune or a migration was begun, and its process died amid it.
+
+    ## What it does
+    Reads the journals in `.zarrange/tx`: those whose process neither came to its end nor is at it any more.
+
+    ## Why is this bad?
+    No array is lost, but some may be out of sight until it is ended: a migration may have taken everything aside. Until
+    then, nothing can be made where it was at work.
+
+    ## Example
+    ```console
+    $ zarrange doctor runs --layout training
+    error[interrupted-transaction]: the migration to the layout `hive` was interrupted: process 4711 on gpu7 was at it
+     --> runs/.zarrange/tx/5f0c2c1e9b3d4a67.journal
+    help: `zarrange doctor --recover` ends it: puts back what was taken, or brings all of it to its end
+    ```
+
+    ## Use instead
+    `zarrange doctor runs --recover`: what had not come far is taken back, the rest is carried out, and the store is as
+    before or as it was to become. Whatever changes the store next does so too.
+    """
+    advice = "`zarrange doctor --recover` ends it: puts back what was taken, or brings all of it to its end"
+    return Diagnostic("interrupted-transaction", message, _whole(path), advice)
+
+
 def leftover_file(path: str, message: str) -> Diagnostic:
-    """A writer or a removal that was interrupted has left something behind.
+    """A writer that was interrupted has left something behind.
 
     ## What it does
     Looks for the files that zarr writes before it renames them to what they are to be (`*.partial`), in groups and, on
-    disk, among the chunks of arrays; and for what is left in `.zarrange/stage` and `.zarrange/trash`.
+    disk, among the chunks of arrays; and for what is in `.zarrange/stage` and `.zarrange/trash` without a journal that
+    tells of it. What was removed and can still be undone is none of it.
 
     ## Why is this bad?
     It takes space and is never read. It also shows that a write was cut off: the chunk that it was meant for reads as
@@ -135,7 +163,8 @@ def leftover_file(path: str, message: str) -> Diagnostic:
     ```
 
     ## Use instead
-    When nobody is writing into the store, delete it, and write the array again that it belongs to.
+    When nobody is writing into the store, delete it, and write the array again that it belongs to. What is in
+    `.zarrange/stage` is deleted by `zarrange doctor --recover`, unless somebody is still at it.
     """
     return Diagnostic("leftover-file", message, _whole(path), severity=Severity.WARNING)
 

@@ -11,28 +11,35 @@ import errno
 import os
 import stat
 from contextlib import contextmanager, suppress
+from itertools import islice
 from typing import IO, TYPE_CHECKING, Any, Literal
 
-from zarrange.errors import AccessDeniedError, AlreadyExistsError, NotFoundError, NotInStoreError, UnreadableError
-from zarrange.stores.backend import FILE, FOLDER, Found, Requests
-from zarrange.stores.local.folders import (
-    check_array,
-    check_group,
-    check_way,
-    leaving_no_folders,
-    put_in,
-    staging,
-    take_out,
-    write_whole,
-)
+from zarrange.errors import AccessDeniedError, NotFoundError, UnreadableError
+from zarrange.stores.backend import FILE, FOLDER, MARK, TRASH, Found, Requests
+from zarrange.stores.local import creation, moving
+from zarrange.stores.local.descent import Descent, status
+from zarrange.stores.local.folders import check_way, sweep
+from zarrange.stores.local.journal import locked
 from zarrange.stores.local.nodes import read_file, read_node
+from zarrange.stores.local.transfer import receiving, sending
+from zarrange.stores.local.writing import write_file
+from zarrange.stores.metadata import METADATA, is_part
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
-    from zarrange.stores.backend import Item, ItemSort
+    from zarrange.stores.backend import Around, CopySort, Item, ItemSort, Receiving, Sending
+    from zarrange.stores.transactions import Intent, Transaction
 
 __all__ = ["LocalBackend"]
+
+LOOKED_AT = 5_000
+"""How many names of an array's folder are looked at before it is removed; all of them are before it is deleted."""
+
+
+def _nothing(*_: object) -> None:
+    """Nothing to check, and nobody to tell."""
 
 
 class LocalBackend:
@@ -41,6 +48,8 @@ class LocalBackend:
     in_flight = 1
     has_folders = True
     page = 0
+    max_path = 4096
+    max_name = 255
 
     def __init__(self, root: str) -> None:
         self._top = root
@@ -146,64 +155,161 @@ class LocalBackend:
 
     def write(self, path: str, content: bytes, *, replace: bool = False) -> None:
         """Write a small file: whole or not at all. Raises `AlreadyExistsError` unless `replace`."""
-        write_whole(self._top, path.split("/"), content, replace=replace)
+        check_way(self._top, path.split("/")[:-1])
+        os.makedirs(self._top, exist_ok=True)
+        with Descent(self._top) as descent:
+            write_file(descent, path, content, replace=replace)
 
     def size(self, path: str) -> int:
         """Return the bytes of all files at or below a path. Raises `UnreadableError`."""
         whole = self._prefix + path
         try:
-            return _size(whole) if self._sort(path) == "folder" else os.lstat(whole).st_size
+            if self._sort(path) == "folder":
+                return sum(one.st_size for one in _files(whole))
+            return os.lstat(whole).st_size
         except FileNotFoundError:
             return 0
         except OSError as error:
             raise _unreadable(error, f"{error.filename!r} ") from error
 
+    def modified(self, path: str) -> float:
+        """Return when the newest file at or below a path was written. Raises `NotFoundError`, `UnreadableError`."""
+        whole = self._prefix + path
+        sort = self._sort(path)
+        try:
+            if sort is not None:
+                below = _files(whole) if sort == "folder" else ()
+                newest = max((one.st_mtime for one in below), default=None)
+                return os.lstat(whole).st_mtime if newest is None else newest
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        except OSError as error:
+            raise _unreadable(error, f"{error.filename!r} ") from error
+        raise NotFoundError(errno.ENOENT, "nothing is there", whole)
+
     def open_file(self, path: str, mode: Literal["rb", "r+b", "xb"]) -> IO[bytes]:
         """Open a file. Raises `AlreadyExistsError`."""
-        whole = self._prefix + path
-        if mode == "xb":
-            os.makedirs(os.path.dirname(whole), exist_ok=True)
-        else:
+        if mode != "xb":
             self._sort(path)
-        try:
-            return open(whole, mode)
-        except FileExistsError:
-            raise AlreadyExistsError(errno.EEXIST, "something is there already", whole) from None
+        return creation.open_file(self._top, path, mode)
 
     def zarr_store(self, container: str) -> str:
         """Return the path of a container, which zarr takes as its store."""
         return self._prefix + container
 
+    def creating(self, path: str) -> AbstractContextManager[Callable[[str], Any]]:
+        """Check the way to a path; what was made for it is taken back when the body raises."""
+        return creation.creating(self._top, path)
+
+    def sending(self, path: str, sort: CopySort) -> AbstractContextManager[Sending]:
+        """A context for copying from a path, by descriptors."""
+        return sending(self._top, path, sort)
+
+    def receiving(self, path: str, sort: CopySort) -> AbstractContextManager[Receiving]:
+        """A context for copying to a path: made aside, synced, and renamed, never over anything."""
+        return receiving(self._top, path, sort)
+
+    def create_array(self, container: str, dataset: str, options: dict[str, Any], around: Around) -> None:
+        """Make an array aside, with its data if there are any, and then bring it to its place: whole or not at all."""
+        creation.create_array(self._top, f"{container}/{dataset}", options, around)
+
     @contextmanager
-    def creating(self, path: str) -> Iterator[None]:
-        """Check the way to a path, and take back the folders that were made for it when the body raises."""
-        segments = path.split("/")
-        check_way(self._top, segments[:-1])
-        if os.path.islink(self._prefix + path):
-            raise AlreadyExistsError(errno.EEXIST, "a symlink is there already", self._prefix + path)
-        with leaving_no_folders(self._top, segments):
+    def alone(self) -> Iterator[None]:
+        """A short context in which nobody else begins a transaction or ends one. Raises `BusyError`."""
+        with Descent(self._top) as descent, locked(descent):
             yield
 
-    def create_array(self, container: str, dataset: str, options: dict[str, Any], above: Callable[[], None]) -> None:
-        """Make an array aside, with its data if there are any, and then bring it to its place: whole or not at all."""
-        import zarr
+    def unmake(self, path: str) -> None:
+        """Take away a file, or the metadata of a group, that was made just now."""
+        with Descent(self._top) as descent, suppress(NotFoundError):
+            folder, name = descent.above(path)
+            found = status(folder, name)
+            if found is not None and stat.S_ISREG(found.st_mode):
+                os.unlink(name, dir_fd=folder)
+                return
+            folder = descent.folder(path)
+            for name in METADATA:
+                with suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=folder)
 
-        with staging(self._top) as stage:
-            zarr.create_array(stage, **options)
-            above()
-            put_in(stage, f"{self._prefix}{container}/{dataset}")
+    # --- changes of the whole ----------------------------------------------------------------------------------------
 
-    def remove(self, path: str, sort: Literal["array", "group", "file"]) -> None:
-        """Remove an array, a group or a file: renamed aside, out of sight at once, then deleted."""
+    def versions(self, path: str) -> dict[str, str]:
+        """Return which files make a node, or a file itself (`""`), each as it is now. Raises `UnreadableError`."""
+        sort = self._sort(path)
         whole = self._prefix + path
-        if sort == "file" and os.path.isdir(whole):
-            raise NotInStoreError(f"{whole!r} is a folder, not a file")
-        take_out(self._top, path.split("/"), {"file": None, "array": check_array, "group": check_group}[sort])
+        found = {}
+        for name in () if sort is None else sorted(METADATA) if sort == "folder" else ("",):
+            try:
+                status = os.lstat(f"{whole}/{name}" if name else whole)
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except OSError as error:
+                raise _unreadable(error, f"{whole!r} ") from error
+            found[name] = f"{status.st_ino}-{status.st_size}-{status.st_mtime_ns}"
+        return found
+
+    def kept(self, path: str, versions: Mapping[str, str]) -> bool:
+        """Return whether the node that had these versions was removed, and all of it is there to be put back."""
+        for one in self.transactions():
+            if one.phase != "purging" and one.intent.hides(path):
+                moves = [(at, *move.source.rpartition("/")[::2]) for at, move in enumerate(one.intent.moves)]
+                asides = {name: self._aside(one.id, at, folder) for at, folder, name in moves if folder == path}
+                if asides == versions and self._sort(path) == "folder":
+                    return True
+        return False
+
+    def _aside(self, id: str, number: int, folder: str) -> str | None:  # noqa: A002 - what it is called everywhere
+        """The version of a file that a removal has taken."""
+        places = (f"{TRASH}/{id}/{number}", f"{folder}/{MARK}{id}-{number}")
+        return next((found for place in places if (found := self.versions(place).get("")) is not None), None)
+
+    def strangers(self, path: str) -> list[str]:
+        """Return names in an array's folder that are not the array's own. Raises `UnreadableError`."""
+        try:
+            with os.scandir(self._prefix + path) as entries:
+                return sorted(entry.name for entry in islice(entries, LOOKED_AT) if not is_part(entry.name))
+        except OSError as error:
+            raise _unreadable(error, f"{self._prefix + path!r} ") from error
+
+    def transactions(self) -> list[Transaction]:
+        """Return what is under way, was interrupted, or is in the trash. Raises `StoreError`."""
+        return moving.transactions(self._top)
+
+    def transact(
+        self,
+        intent: Intent,
+        *,
+        grace: float = 0,
+        check: Callable[[], None] = _nothing,
+        progress: Callable[[int, int], None] = _nothing,
+    ) -> Transaction:
+        """Do what an intent says: by renames that a journal tells of, so that no crash leaves anything between."""
+        return moving.transact(self, intent, grace=grace, check=check, progress=progress)
+
+    def recover(self, name: str) -> None:
+        """Bring an interrupted transaction to its end."""
+        moving.recover(self, name)
+
+    def tidy(self) -> None:
+        """Delete what is left of transactions that never began."""
+        moving.tidy(self._top)
+
+    def sweep(self) -> list[str]:
+        """Delete what makers of arrays and copies have left that have died. Raises `LeftoverError`."""
+        return sweep(self._top)
+
+    def undo(self, name: str) -> None:
+        """Put back what a removal took."""
+        moving.undo(self, name)
+
+    def purge(self, name: str) -> None:
+        """Delete what a removal took."""
+        moving.purge(self, name)
 
 
-def _size(top: str) -> int:
-    """Return the bytes below a folder; what is removed meanwhile counts as nothing."""
-    total = 0
+def _files(top: str) -> Iterator[os.stat_result]:
+    """Yield the status of whatever is no folder below a folder; what is removed meanwhile is left out."""
     waiting = [top]
     while waiting:
         with suppress(FileNotFoundError), os.scandir(waiting.pop()) as entries:
@@ -212,8 +318,7 @@ def _size(top: str) -> int:
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(entry.path)
                     else:
-                        total += entry.stat(follow_symlinks=False).st_size
-    return total
+                        yield entry.stat(follow_symlinks=False)
 
 
 _SORTS: dict[int, ItemSort] = {stat.S_IFDIR: "folder", stat.S_IFREG: "file", stat.S_IFLNK: "symlink"}

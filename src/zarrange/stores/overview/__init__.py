@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from attrs import define, evolve, field, frozen
 
 from zarrange.errors import StoreError
+from zarrange.stores.amounts import counted, in_bytes
 from zarrange.stores.entries import Unreadable
-from zarrange.stores.overview.folds import Fold, Values, counted, in_bytes, written
+from zarrange.stores.overview.folds import Fold, Values, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

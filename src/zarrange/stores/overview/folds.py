@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from zarrange.identifiers import Value
 
-__all__ = ["FEW", "Fold", "Values", "counted", "in_bytes", "written"]
+__all__ = ["FEW", "Fold", "Values", "written"]
 
 FEW = 5
 """So many values are listed as they are."""
@@ -27,8 +27,6 @@ FIRST = 3
 MAX_VALUES = 10_000
 """So many values of a field are told apart in each line; of more, it is only said that there are more."""
 MAX_WRITTEN = 80
-UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
-UNIT_STEP = 1024
 STEPPED = frozenset({"int", "date", "datetime"})
 """The types of fields whose values may go by steps."""
 ORDERED = STEPPED | {"float"}
@@ -46,21 +44,6 @@ def written(value: Value | tuple[int, ...]) -> str:
         return repr(value)
     short = value if len(value) <= MAX_WRITTEN else f"{value[: MAX_WRITTEN - 1]}…"
     return short if _is_plain(short) and short.isprintable() else repr(short)
-
-
-def counted(count: int, what: str, *, is_more: bool = False) -> str:
-    """Return a count with its noun."""
-    return f"{'more than ' * is_more}{count:,} {what}{'s' * (count != 1 and not what.endswith('s'))}"
-
-
-def in_bytes(number: int) -> str:
-    """Return a number of bytes for people: `1.2 GiB`."""
-    rest: float = number
-    for unit in UNITS:
-        if round(rest, 1) < UNIT_STEP or unit == UNITS[-1]:
-            break
-        rest /= UNIT_STEP
-    return f"{number} B" if rest == number else f"{rest:,.1f} {unit}"
 
 
 @frozen

@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING
 
-from zarrange.stores.overview.folds import counted
+from zarrange.stores.amounts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,17 +15,22 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 
 from zarrange.errors import AlreadyExistsError, NotFoundError, StoreError, UnreadableError
 from zarrange.stores.backend import FOLDER, Found, Requests
-from zarrange.stores.metadata import NODE_METADATA
+from zarrange.stores.metadata import METADATA, NODE_METADATA, is_part
+from zarrange.stores.paths import joined
 from zarrange.stores.remote.connection import Absent, is_proper, refuse_pickle
 from zarrange.stores.remote.creation import create_array, take_back, ways_without_metadata
+from zarrange.stores.remote.leases import locked, tidy
 from zarrange.stores.remote.objects import PAGE, Objects, parsed
-from zarrange.stores.remote.removal import remove
 from zarrange.stores.remote.streams import open_reader, open_writer
+from zarrange.stores.remote.transactions import purge, recover, transact, transactions, undo
+from zarrange.stores.remote.transfer import receiving, sending
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
-    from zarrange.stores.backend import Item, ItemSort
+    from zarrange.stores.backend import Around, CopySort, Item, ItemSort, Receiving, Sending
+    from zarrange.stores.transactions import Intent, Transaction
 
 __all__ = ["RemoteBackend"]
 
@@ -33,17 +38,24 @@ LARGE = 64 * 1024 * 1024
 """From here on, an upload goes in parts, which cannot be conditional: the key is taken first."""
 
 
+def _nothing(*_: int) -> None:
+    """Do nothing."""
+
+
 class RemoteBackend:
     """A bucket, or what is below a key of it. `storage_options` are those of obstore's client."""
 
     in_flight = 32
     has_folders = False
+    max_path = 1024
+    max_name = 1024
 
     def __init__(self, url: str, storage_options: Mapping[str, Any] | None = None) -> None:
         self._objects = Objects(url, storage_options or {})
         self.root = self._objects.root
         self.page = PAGE if self._objects.is_ordered else 0
         self._needed: dict[int, int] = {}
+        self._may_be_locked = True
         self._process = os.getpid()
         self._threads = ThreadPoolExecutor(self.in_flight, thread_name_prefix="zarrange-look")
 
@@ -156,6 +168,13 @@ class RemoteBackend:
         below = sum(size for batch in self._objects.listed(path) for _, size in batch)
         return below + (self._objects.length(path) or 0)
 
+    def modified(self, path: str) -> float:
+        """Return when the newest object at or below a path was put. Raises `NotFoundError`, `UnreadableError`."""
+        newest = self._objects.told(path, self._objects.modified, path)
+        if newest is None:
+            raise NotFoundError(errno.ENOENT, "nothing is there", self._objects.url(path))
+        return newest
+
     def open_file(self, path: str, mode: Literal["rb", "r+b", "xb"]) -> IO[bytes]:
         """Open a file; one that is created appears when it is closed. Raises `AlreadyExistsError`."""
         objects = self._objects
@@ -176,13 +195,8 @@ class RemoteBackend:
         if length < LARGE:
             self._objects.create(path, file.read())
             return
-        self._objects.create(path, b"")
-        try:
-            self._objects.replace(path, file)
-        except BaseException:
-            with suppress(StoreError):
-                self._objects.delete([path])
-            raise
+        with receiving(self._objects, path, "file") as received:
+            received.put("", file, length)
 
     def zarr_store(self, container: str) -> Any:
         """Return what zarr takes as the store of a container."""
@@ -191,25 +205,92 @@ class RemoteBackend:
         return RemoteStore(self._objects, container)
 
     @contextmanager
-    def creating(self, path: str) -> Iterator[None]:
+    def creating(self, path: str) -> Iterator[Callable[[str], Any]]:
         """Check the way to a path, and take back the metadata of groups that were made on it when the body raises.
 
         A group in which something else is by then stays.
         """
         bare = ways_without_metadata(self._objects, path, self._pool())
         try:
-            yield
+            yield self.zarr_store
         except BaseException:
             for way in reversed(bare):
                 with suppress(StoreError):
                     take_back(self._objects, way)
             raise
 
-    def create_array(self, container: str, dataset: str, options: dict[str, Any], above: Callable[[], None]) -> None:
+    def create_array(self, container: str, dataset: str, options: dict[str, Any], around: Around) -> None:
         """Make an array that appears with its data or not at all. Raises `AlreadyExistsError`."""
-        create_array(self._objects, f"{container}/{dataset}", options, above)
+        create_array(self._objects, f"{container}/{dataset}", options, around)
 
-    def remove(self, path: str, sort: Literal["array", "group", "file"]) -> None:
-        """Remove an array, a group or a file: its metadata first, so that nobody sees it half."""
-        ways_without_metadata(self._objects, path, self._pool())
-        remove(self._objects, path, sort)
+    def alone(self) -> AbstractContextManager[object]:
+        """A short context in which nobody else begins a transaction or ends one. Raises `BusyError`."""
+        return locked(self._objects)
+
+    def unmake(self, path: str) -> None:
+        """Take away an object, or the metadata of a group, that was made just now."""
+        self._objects.delete([path, *(joined(path, name) for name in METADATA)])
+
+    def sending(self, path: str, sort: CopySort) -> AbstractContextManager[Sending]:
+        """A context for copying from a path: each object as a stream."""
+        return sending(self._objects, path, sort)
+
+    def receiving(self, path: str, sort: CopySort) -> AbstractContextManager[Receiving]:
+        """A context for copying to a path: chunks first, metadata last, each where nothing is."""
+        return receiving(self._objects, path, sort)
+
+    # --- changes of the whole ----------------------------------------------------------------------------------------
+
+    def versions(self, path: str) -> dict[str, str]:
+        """Return which objects make a node, or the object itself (`""`), each with what changes when it is put anew."""
+        names = ["", *sorted(METADATA)]
+        paths = [joined(path, name) if name else path for name in names]
+        found = self._pool().map(partial(self._objects.told, path, self._objects.version), paths)
+        return {name: version for name, version in zip(names, found, strict=True) if version is not None}
+
+    def kept(self, path: str, versions: Mapping[str, str]) -> bool:  # noqa: ARG002 - nothing tells it by those
+        """Return whether the node that had these versions was removed, and all of it is there to be put back."""
+        return any(one.phase != "purging" and one.intent.hides(path) for one in self.transactions())
+
+    def strangers(self, path: str) -> list[str]:
+        """Return names in an array's folder that are not the array's own. Raises `UnreadableError`."""
+        first = self._objects.told(path, lambda: next(self._objects.listed(path), []))
+        names = {key.removeprefix(f"{path}/").partition("/")[0] for key, _ in first}
+        return sorted(name for name in names if not is_part(name))
+
+    def transactions(self) -> list[Transaction]:
+        """Return what is under way, was interrupted, or is in the trash; the oldest first. Raises `StoreError`."""
+        found, self._may_be_locked = transactions(self._objects)
+        return found
+
+    def transact(
+        self,
+        intent: Intent,
+        *,
+        grace: float = 0,
+        check: Callable[[], None] = _nothing,
+        progress: Callable[[int, int], None] = _nothing,
+    ) -> Transaction:
+        """Do what an intent says, as a whole or not at all."""
+        return transact(self, self._objects, intent, grace=grace, check=check, progress=progress)
+
+    def recover(self, name: str) -> None:
+        """Bring an interrupted transaction to its end, back or forward. Raises `BusyError` for a live one."""
+        recover(self, self._objects, name)
+
+    def tidy(self) -> None:
+        """Delete the lock of a process that has died, unless the last listing of transactions has none."""
+        if self._may_be_locked:
+            tidy(self._objects)
+
+    def sweep(self) -> list[str]:
+        """Do nothing: nobody can tell whether who makes something still lives."""
+        return []
+
+    def undo(self, name: str) -> None:
+        """Put back what a removal took. Raises `AlreadyExistsError`, `StoreError`."""
+        undo(self, self._objects, name)
+
+    def purge(self, name: str, progress: Callable[[int, int], None] = _nothing) -> None:
+        """Delete what a removal took, for good. Raises `NotInStoreError` where something new is, `LeftoverError`."""
+        purge(self, self._objects, name, progress)

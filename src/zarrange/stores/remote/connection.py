@@ -27,6 +27,8 @@ __all__ = ["Absent", "Address", "Taken", "asked", "awaited", "connect", "is_prop
 T = TypeVar("T")
 
 CLIENTS = {"s3": "S3Store", "gs": "GCSStore", "az": "AzureStore", "memory": "MemoryStore"}
+NO_REPLACING = {"s3": ("copy_if_not_exists", "multipart")}
+"""How copies are told not to replace anything, where that has to be said: in parts, they can be conditional."""
 EXPRESS = "--x-s3"
 """How the names of the buckets of S3 end that do not list their keys in order."""
 RETRIES: dict[str, Any] = {
@@ -50,7 +52,7 @@ class Absent(Exception):  # noqa: N818 - no error by itself, and never leaves th
 
 
 class Taken(Exception):  # noqa: N818 - as above
-    """There is such an object already."""
+    """There is such an object already; or, where one was to be changed, another one by now."""
 
 
 @frozen
@@ -122,6 +124,8 @@ def connect(address: Address, options: Mapping[str, Any]) -> Any:
     client = getattr(clients, CLIENTS[address.scheme])
     _check_options(options)
     arguments = _arguments(options)
+    if address.scheme in NO_REPLACING and not any("copy_if_not_exists" in name for name in options):
+        arguments["config"] |= [NO_REPLACING[address.scheme]]
     try:
         return client(address.bucket, **arguments)
     except Exception:  # noqa: BLE001 - of any sort, and its message may show a value
@@ -243,7 +247,7 @@ def _refusal(verb: str, error: Exception) -> Exception:
     name = code[1] if code else ""
     if isinstance(error, FileNotFoundError) and name not in _NO_BUCKET:
         return Absent()
-    if verb == "created" and type(error).__name__ == "AlreadyExistsError":
+    if type(error).__name__ == _TAKEN.get(verb):
         return Taken()
     shown = " ".join(one for one in (status[1] if status else "", name) if one)
     reason = _reason(error, text, name, int(status[1]) if status else 0)
@@ -251,6 +255,7 @@ def _refusal(verb: str, error: Exception) -> Exception:
     return kind(f"cannot be {verb}: {reason}{f' ({shown})' if shown else ''}")
 
 
+_TAKEN = {"created": "AlreadyExistsError", "changed": "PreconditionError"}
 # A key's id has digits and capitals only, and a secret is not written as a code.
 _CODE = re.compile(r"(?:<Code>|\(code: )((?:[A-Z][a-z]+)+)(?:</Code>|\))")
 _STATUS = re.compile(r"status code: (\d{3})\b")

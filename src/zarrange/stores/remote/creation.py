@@ -16,9 +16,9 @@ from zarrange.stores.backend import FILE, Found
 from zarrange.stores.metadata import METADATA, NODE_METADATA
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from concurrent.futures import Executor
 
+    from zarrange.stores.backend import Around
     from zarrange.stores.remote.bridge import Held
     from zarrange.stores.remote.objects import Objects
 
@@ -29,31 +29,34 @@ CLAIM = "zarr.json.partial"
 CLAIMED = b"An array is being written here.\n"
 
 
-def create_array(objects: Objects, path: str, options: dict[str, Any], above: Callable[[], None]) -> None:
-    """Make an array by the options of `zarr.create_array`; `above` makes the groups above it.
-
-    Raises `AlreadyExistsError`.
-    """
+def create_array(objects: Objects, path: str, options: dict[str, Any], around: Around) -> None:
+    """Make an array by the options of `zarr.create_array`. Raises `AlreadyExistsError`."""
     from zarrange.stores.remote.bridge import Held
 
     if options.get("data") is not None:
-        _create_with_data(objects, path, options, above)
+        _create_with_data(objects, path, options, around)
         return
-    made = _make(objects, path, options, Held(), above)
+    _check_nothing_else(objects, path)
+    made = _make(objects, path, options, Held(), around)
     if objects.told(path, objects.length, f"{path}/{CLAIM}") is not None:
         objects.delete(made)
         raise AlreadyExistsError(errno.EEXIST, "an array is being written there", objects.url(path))
 
 
-def _create_with_data(objects: Objects, path: str, options: dict[str, Any], above: Callable[[], None]) -> None:
+def _create_with_data(objects: Objects, path: str, options: dict[str, Any], around: Around) -> None:
     from zarrange.stores.remote.bridge import Held
 
     claim = f"{path}/{CLAIM}"
     objects.create(claim, CLAIMED)
     held = Held()
     try:
-        _check_no_node(objects, path)
-        _make(objects, path, options, held, above)
+        _check_nothing_else(objects, path, claim)
+    except BaseException:
+        with suppress(StoreError):
+            objects.delete([claim])
+        raise
+    try:
+        _make(objects, path, options, held, around)
     except BaseException:
         held.over()
         with suppress(StoreError):
@@ -66,19 +69,26 @@ def _create_with_data(objects: Objects, path: str, options: dict[str, Any], abov
         objects.delete([claim])
 
 
-def _make(objects: Objects, path: str, options: dict[str, Any], held: Held, above: Callable[[], None]) -> list[str]:
+def _check_nothing_else(objects: Objects, path: str, claim: str | None = None) -> None:
+    """Refuse a place where something is: chunks without an array would become part of this one, or go with it."""
+    if objects.told(path, lambda: any(key != claim for key in objects.keys(path))):
+        raise AlreadyExistsError(errno.EEXIST, "something is there already", objects.url(path))
+
+
+def _make(objects: Objects, path: str, options: dict[str, Any], held: Held, around: Around) -> list[str]:
     """Let zarr write the chunks, then put the metadata; return their paths, first what makes it an array."""
     import zarr
 
     from zarrange.stores.remote.bridge import RemoteStore
 
     zarr.create_array(RemoteStore(objects, path, held=held), **options)
-    above()
+    around.before()
     made: list[str] = []
     try:
         for name in sorted(held.content, key=lambda name: name in NODE_METADATA):
             objects.create(f"{path}/{name}", held.content[name].to_bytes())
             made.insert(0, f"{path}/{name}")
+        around.after()
     except BaseException:
         with suppress(StoreError):
             objects.delete(made)

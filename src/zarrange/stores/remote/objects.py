@@ -84,6 +84,11 @@ class Objects:
 
     def listed(self, path: str, requests: Requests | None = None, page: int = PAGE) -> Iterator[list[tuple[str, int]]]:
         """Yield the paths of what is below a folder, each with its size, at most a page at a time."""
+        for batch in self.described(path, requests, page):
+            yield [(one["path"][len(self.base) :], one["size"]) for one in batch]
+
+    def described(self, path: str, requests: Requests | None = None, page: int = PAGE) -> Iterator[list[Any]]:
+        """Yield what obstore says of the objects below a folder, at most a page at a time."""
         requests = requests or Requests()
         requests.add(lists=1)
         if not _may_be(path):
@@ -92,9 +97,9 @@ class Objects:
         inside = self.inside(path)
         batch = asked("read", next, stream, None)
         while batch:
-            found = [(one["path"], one["size"]) for one in batch if one["path"].startswith(inside)]
-            marks = self._marks([key for key, size in found if not size], requests)
-            yield [(key[len(self.base) :], size) for key, size in found if key not in marks]
+            found = [one for one in batch if one["path"].startswith(inside)]
+            marks = self._marks([one["path"] for one in found if not one["size"]], requests)
+            yield [one for one in found if one["path"] not in marks]
             batch = asked("read", next, stream, None)
             requests.add(lists=bool(batch))
 
@@ -104,7 +109,7 @@ class Objects:
             return set()
         requests.add(stats=len(empty))
         with ThreadPoolExecutor(min(len(empty), IN_FLIGHT), thread_name_prefix="zarrange-head") as threads:
-            return {key for key, length in zip(empty, threads.map(self._head, empty), strict=True) if length is None}
+            return {key for key, found in zip(empty, threads.map(self._head, empty), strict=True) if found is None}
 
     def keys(self, path: str) -> Iterator[str]:
         """Yield the paths of what is below a folder."""
@@ -120,11 +125,29 @@ class Objects:
 
     def length(self, path: str) -> int | None:
         """Return the size of an object, `None` where there is none."""
-        return self._head(self.key(path)) if path and is_proper(path) else None
+        found = self._head(self.key(path)) if path and is_proper(path) else None
+        return None if found is None else int(found["size"])
 
-    def _head(self, key: str) -> int | None:
+    def modified(self, path: str) -> float | None:
+        """Return when the newest object at or below a path was put, in seconds since the epoch, `None` without any."""
+        found = [self._head(self.key(path))] if path and is_proper(path) else []
+        times = [one["last_modified"].timestamp() for one in found if one is not None]
+        times += (one["last_modified"].timestamp() for batch in self.described(path) for one in batch)
+        return max(times, default=None)
+
+    def version(self, path: str) -> str | None:
+        """Return what an object has that changes when it is put anew, `None` where there is none."""
+        if not path or not is_proper(path):
+            return None
         with suppress(Absent):
-            return int(asked("read", self.client.head, key)["size"])
+            found = asked("read", self.client.head, self.key(path))
+            return f"{found['e_tag']}-{found['size']}-{found['last_modified'].timestamp()}"
+        return None
+
+    def _head(self, key: str) -> Any:
+        """Return what obstore says of an object, `None` where there is none."""
+        with suppress(Absent):
+            return asked("read", self.client.head, key)
         return None
 
     def metadata(self, path: str, name: str) -> bytes | None:
@@ -185,8 +208,8 @@ class Objects:
             if paths:
                 asked("deleted", self.client.delete, [self.key(path) for path in paths])
 
-    def delete_all(self, path: str, is_meant: Callable[[str], bool]) -> bool:
-        """Delete what is below a path, and list it again until there is nothing; return whether that is so."""
+    def delete_all(self, path: str, is_meant: Callable[[str], bool]) -> None:
+        """Delete what is below a path, and list it again until there is nothing, a few times. Raises `StoreError`."""
         failure: StoreError | None = None
         for _ in range(ROUNDS):
             is_empty = True
@@ -198,10 +221,9 @@ class Objects:
                     except StoreError as error:
                         failure = error
             if is_empty:
-                return True
+                return
         if failure is not None:
             raise failure
-        return False
 
     def told(self, path: str, ask: Callable[..., T], *args: Any) -> T:
         """Ask, and say of which path something is said."""

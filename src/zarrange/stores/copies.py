@@ -1,0 +1,264 @@
+"""Copies: the metadata of what is below it that a group may keep (consolidated metadata), kept true.
+
+zarr reads the copy alone: it does not see what the copy misses, and reads what is gone as zeros. A copy is in the
+group's `zarr.json`, or in `.zmetadata` for format 2. What is written is that one file, as a whole and in its own
+format; no symlink is followed, neither to read nor to write.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Literal
+
+from attrs import frozen
+
+from zarrange.errors import DamagedError, NotFoundError, UnreadableError, ZarrangeError
+from zarrange.stores.backend import WORKING_FOLDER, Requests
+from zarrange.stores.metadata import METADATA, NODE_METADATA, parse_node, parse_object
+from zarrange.stores.paths import above, joined
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping
+
+    from zarrange.stores.backend import Backend
+
+__all__ = [
+    "FORMATS",
+    "CopyFile",
+    "CopyName",
+    "groups_above",
+    "groups_above_all",
+    "read_copy",
+    "refresh",
+    "strip",
+    "without_copy",
+]
+
+CopyName = Literal["zarr.json", ".zmetadata"]
+FORMATS: Mapping[CopyName, Literal[2, 3]] = {"zarr.json": 3, ".zmetadata": 2}
+"""The files that a copy may be in, each with the format of the nodes that it lists."""
+_NEW = "consolidated_metadata"
+_PARTS = {"zarr.json": _NEW, ".zmetadata": "metadata"}
+"""What of each file is the copy."""
+_is_indented = re.compile(rb"\s*\{\r?\n([ \t]+)").match
+_quiet = Lock()
+"""What warnings are shown is one setting of the whole process."""
+
+
+@frozen
+class CopyFile:
+    """The file `name` of a group that has a copy: its `content`, and as `data` the JSON in it."""
+
+    name: CopyName
+    content: bytes
+    data: dict[str, Any]
+
+    @property
+    def listed(self) -> dict[str, dict[str, Any]]:
+        """What the copy lists, by the path below the group: nodes; in `.zmetadata` their files. A part of `data`."""
+        listed: dict[str, dict[str, Any]] = (self.data if self.name == ".zmetadata" else self.data[_NEW])["metadata"]
+        return listed
+
+
+def read_copy(backend: Backend, group: str, name: CopyName) -> CopyFile | None:
+    """Return the copy that a group has in one of its files, `None` for none. Raises `UnreadableError`."""
+    try:
+        content = backend.read(joined(group, name))
+    except NotFoundError:
+        return None
+    data = parse_object(name, content)
+    copy = data if name == ".zmetadata" else data.get(_NEW)
+    if not copy and name == "zarr.json":
+        return None
+    listed = copy.get("metadata") if isinstance(copy, dict) else None
+    if not isinstance(listed, dict) or not all(isinstance(one, dict) for one in listed.values()):
+        raise DamagedError(f"its {name} is damaged: its copy of the metadata below it is no such copy")
+    return CopyFile(name, content, data)
+
+
+def without_copy(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the metadata of a node without those of what is below it."""
+    return {name: value for name, value in data.items() if name != _NEW}
+
+
+def groups_above(backend: Backend, path: str) -> tuple[str, ...]:
+    """Return the groups above a path that keep a copy, the outermost first; the root may be one.
+
+    All of them have to be updated when something appears at the path, changes or goes. Raises `UnreadableError`.
+    """
+    groups = [*above(path)][::-1]
+    if backend.in_flight == 1 or not groups:
+        return tuple(group for group in groups if _keeps_copy(backend, group))
+    with ThreadPoolExecutor(min(backend.in_flight, len(groups)), thread_name_prefix="zarrange-copies") as threads:
+        kept = threads.map(partial(_keeps_copy, backend), groups)
+        return tuple(group for group, is_kept in zip(groups, kept, strict=True) if is_kept)
+
+
+def groups_above_all(backend: Backend, paths: Iterable[str]) -> tuple[str, ...]:
+    """Return the groups above any of some paths that keep a copy, each asked once. Raises `UnreadableError`."""
+    asked: dict[str, bool] = {}
+    for path in paths:
+        ways = [*above(path)]
+        if any(way not in asked for way in ways):
+            kept = set(groups_above(backend, path))
+            asked |= {way: way in kept for way in ways}
+    return tuple(sorted(way for way, is_kept in asked.items() if is_kept))
+
+
+def strip(backend: Backend, group: str, paths: Collection[str]) -> None:
+    """Take the nodes at or below some paths, which are relative to the root, out of the copy that a group keeps.
+
+    Where the group has no copy, or none of them in it, nothing is written. Raises `UnreadableError`.
+    """
+    gone = frozenset(paths)
+    for copy in [copy for name in FORMATS if (copy := _copy(backend, group, name)) is not None]:
+        if _cut(copy.listed, group, gone):
+            _write(backend, group, copy)
+
+
+def refresh(backend: Backend, group: str) -> None:
+    """Bring the copy that a group keeps up to date with what is below it.
+
+    Where it has none, or one that is true, nothing is written. Raises `UnreadableError`, also for what is below it.
+    """
+    for name in FORMATS:
+        built = None if _copy(backend, group, name) is None else _built(backend, group, name)
+        copy = None if built is None else _copy(backend, group, name)  # what else is in it may have changed meanwhile
+        if copy is None:
+            continue
+        with _naming(backend, group):
+            is_true = _dumped(copy.data[_PARTS[name]]) == _dumped(built)
+        if not is_true:
+            copy.data[_PARTS[name]] = built
+            _write(backend, group, copy)
+
+
+# --- reading and writing ---------------------------------------------------------------------------------------------
+
+
+def _keeps_copy(backend: Backend, group: str) -> bool:
+    with _naming(backend, group, UnreadableError):
+        old = backend.stat(joined(group, ".zmetadata"), Requests(), may_be_file=True)
+    return old in ("file", "symlink") or _copy(backend, group, "zarr.json") is not None
+
+
+def _copy(backend: Backend, group: str, name: CopyName) -> CopyFile | None:
+    with _naming(backend, group):
+        return read_copy(backend, group, name)
+
+
+@contextmanager
+def _naming(backend: Backend, folder: str, errors: type[UnreadableError] = DamagedError) -> Iterator[None]:
+    """Say where it is what cannot be read. What is not damaged, `read` has named already."""
+    try:
+        yield
+    except errors as error:
+        raise type(error)(f"{_shown(backend, folder)}: {error}") from None
+
+
+def _shown(backend: Backend, folder: str) -> str:
+    return repr(joined(backend.root, folder) if folder else backend.root)
+
+
+def _cut(listed: dict[str, dict[str, Any]], folder: str, gone: Collection[str]) -> bool:
+    """Take what is gone out of what a group at `folder` lists; return whether something was listed.
+
+    The files of the group itself, which `.zmetadata` lists too, go with the group. zarr writes one list of all that is
+    below a group, but it also reads a list of its own that a group in the list may have.
+    """
+    cut = [key for key in listed if key not in METADATA and _is_gone(joined(folder, key), gone)]
+    for key in cut:
+        del listed[key]
+    inner = [(key, data[_NEW].get("metadata")) for key, data in listed.items() if isinstance(data.get(_NEW), dict)]
+    more = [_cut(below, joined(folder, key), gone) for key, below in inner if isinstance(below, dict)]
+    return bool(cut) or any(more)
+
+
+def _is_gone(path: str, gone: Collection[str]) -> bool:
+    return any(one in gone for one in (path, *above(path)))
+
+
+def _write(backend: Backend, group: str, copy: CopyFile) -> None:
+    indented = _is_indented(copy.content)
+    with _naming(backend, group):
+        content = _dumped(copy.data, indented[1].decode() if indented else None)
+    backend.write(joined(group, copy.name), content.encode(), replace=True)
+
+
+def _dumped(data: Any, indent: str | None = None) -> str:
+    try:
+        return json.dumps(data, indent=indent)
+    except RecursionError:
+        raise DamagedError("its copy of the metadata below it is damaged: it is nested too deeply") from None
+
+
+# --- building a copy -------------------------------------------------------------------------------------------------
+
+
+def _built(backend: Backend, group: str, name: CopyName) -> Any:
+    """Return what zarr would write as the copy of a group, `None` where there is no group. Nothing is written."""
+    import zarr
+
+    held: dict[str, Any] = {}
+    with _quiet, warnings.catch_warnings():
+        # That format 3 does not know this yet was said to whoever consolidated the group first.
+        warnings.simplefilter("ignore", zarr.errors.ZarrUserWarning)
+        try:
+            zarr.consolidate_metadata(_view(backend, group, held), zarr_format=FORMATS[name])
+        except ZarrangeError:
+            raise
+        except FileNotFoundError:
+            return None
+        except Exception as error:  # whatever zarr stumbles over
+            message = f"{_shown(backend, group)}: zarr cannot read the metadata of all that is below it: {error}"
+            raise UnreadableError(message) from error
+    return json.loads(held[name].to_bytes())[_PARTS[name]]
+
+
+def _view(backend: Backend, group: str, held: dict[str, Any]) -> Any:
+    """What zarr takes as the store of a group's metadata; what it writes is held back.
+
+    It has no symlinks. Nor has it copies: zarr would believe those of groups two levels down, and could take what they
+    miss for absent, and what is gone for there.
+    """
+    from zarr.storage import MemoryStore
+
+    class View(MemoryStore):
+        async def get(self, key: str, prototype: Any = None, byte_range: Any = None) -> Any:  # noqa: ARG002 - of chunks
+            content = await asyncio.to_thread(_own_metadata, backend, joined(group, key))
+            return None if content is None else prototype.buffer.from_bytes(content)
+
+        async def list_dir(self, prefix: str) -> AsyncIterator[str]:
+            for name in await asyncio.to_thread(_folders, backend, joined(group, prefix).rstrip("/")):
+                yield name
+
+    return View(held)
+
+
+def _own_metadata(backend: Backend, path: str) -> bytes | None:
+    """Return a metadata file without the copy in it, `None` for none.
+
+    It is checked: zarr would pass over some damaged nodes as if they were none.
+    """
+    try:
+        content = backend.read(path)
+    except NotFoundError:
+        return None
+    folder, _, name = path.rpartition("/")
+    with _naming(backend, folder):
+        if name in NODE_METADATA:
+            parse_node(name, content)
+        return json.dumps(without_copy(parse_object(name, content))).encode() if _NEW.encode() in content else content
+
+
+def _folders(backend: Backend, path: str) -> list[str]:
+    with _naming(backend, path, UnreadableError):
+        items = backend.items(path, Requests())
+    return [name for name, sort in items if sort == "folder" and (path or name != WORKING_FOLDER)]

@@ -1,0 +1,330 @@
+"""Aside: where things wait that a transaction has taken from their places: in a folder of its own, under numbers.
+
+What is there tells what was done, so that no recovery takes a destination for a source. What lies on another file
+system than that folder waits beside its place instead, under a name of ours, and is copied to where it goes.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+from zarrange.errors import AlreadyExistsError, NotFoundError, NotInStoreError
+from zarrange.stores.backend import MARK
+from zarrange.stores.local.copying import copy_in, discard
+from zarrange.stores.local.deletion import delete
+from zarrange.stores.local.descent import exists, open_folder, rename, status
+from zarrange.stores.paths import above, joined
+
+if TYPE_CHECKING:
+    from zarrange.stores.local.descent import Descent
+
+__all__ = ["Aside", "Thing"]
+
+NEW = ".new"
+DONE = ".done"
+
+
+class Thing(NamedTuple):
+    """Something that a transaction takes away: its name aside, the path that it is taken from, and what it is."""
+
+    name: str
+    path: str
+    is_folder: bool
+
+    @property
+    def folder(self) -> str:
+        """The folder that it is taken from."""
+        return self.path.rpartition("/")[0]
+
+
+class Aside:
+    """The folder `home`, below the root of a descent, of the transaction `id`."""
+
+    def __init__(self, descent: Descent, home: str, id: str) -> None:  # noqa: A002 - what it is called everywhere
+        self._descent = descent
+        self._home = home
+        self._mark = f"{MARK}{id}-"
+        self._changed: set[str] = set()
+        self._folder = -1
+
+    def close(self) -> None:
+        """Close the folder; what is in it stays."""
+        if self._folder >= 0:
+            os.close(self._folder)
+            self._folder = -1
+
+    # --- taking and putting ------------------------------------------------------------------------------------------
+
+    def holds(self, thing: Thing) -> bool:
+        """Return whether a thing is aside."""
+        return self._place(thing) is not None
+
+    def status_of(self, thing: Thing) -> os.stat_result | None:
+        """Return what a thing is that is aside, `None` where it is not."""
+        place = self._place(thing)
+        return None if place is None else self._descent.status(place)
+
+    def take(self, thing: Thing) -> None:
+        """Take a thing aside. Raises `NotFoundError`, and `NotInStoreError` for something else than it is to be."""
+        self._take_from(thing.path, thing)
+
+    def _take_from(self, path: str, thing: Thing) -> None:
+        home = self._opened()
+        folder, own = self._descent.above(path)
+        shown = self._descent.shown(path)
+        before = _proper(folder, own, shown, is_folder=thing.is_folder)
+        try:
+            rename(folder, own, home, thing.name, shown)
+            after = status(home, thing.name)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            after = self._take_beside(folder, own, thing, shown)
+        self._changed.add(path.rpartition("/")[0])
+        if not _is_same(before, after):
+            raise NotInStoreError(f"{shown!r} was replaced while it was being taken away; it is as it was")
+
+    def _take_beside(self, folder: int, own: str, thing: Thing, shown: str) -> os.stat_result | None:
+        """Rename a thing to wait beside the place that it was taken from first."""
+        beside = self._descent.open(thing.folder, like="")
+        try:
+            rename(folder, own, beside, self._mark + thing.name, shown)
+            self._changed.add(thing.folder)
+            return status(beside, self._mark + thing.name)
+        finally:
+            os.close(beside)
+
+    def put_back(self, thing: Thing) -> None:
+        """Put a thing back where it was taken from, if it is aside. Raises `AlreadyExistsError`."""
+        self._restore(thing)
+        place = self._place(thing)  # of what was not taken, no folder is made again
+        if place is not None:
+            self._move(place, thing.path, like="")
+
+    def put(self, thing: Thing, target: str) -> None:
+        """Bring a thing to its target, never over anything; what is not aside is there. Raises `AlreadyExistsError`."""
+        if self._put_from_home(thing, target, like=thing.folder) or self._resume(thing, target):
+            return
+        place = self._place(thing)
+        if place is None:
+            return
+        try:
+            self._move(place, target, like=thing.folder)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            self._copy(thing, place, target)
+
+    def _put_from_home(self, thing: Thing, path: str, like: str) -> bool:
+        """Bring a thing to a path by one renaming; return whether it waited in the folder aside, and could be.
+
+        Between two file systems, the system says so before it looks whether the thing is there.
+        """
+        home = self._opened()
+        folder, own = self._descent.above(path, like=like)
+        try:
+            _rename_to(home, thing.name, folder, own, self._descent.shown(path))
+        except NotFoundError:
+            return False
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            return False
+        self._changed.add(path.rpartition("/")[0])
+        return True
+
+    def take_back(self, thing: Thing, target: str) -> None:
+        """Take aside again what has come to its target, or what was made for it there."""
+        if self._done(thing):
+            folder, own = self._descent.above(target)
+            # It is a copy: the original is still there. Half a copy is one that has not come to its target.
+            for name in (self._new(thing), own):
+                if exists(folder, name):
+                    discard(folder, name)
+                    break
+            self._restore(thing)
+        elif self.holds(thing):
+            self._discard_new(thing, target)
+        else:
+            self._take_from(target, thing)
+
+    def _move(self, place: str, target: str, like: str) -> None:
+        folder, _, name = place.rpartition("/")
+        source = self._descent.open(folder)
+        try:
+            to, own = self._descent.above(target, like=like)
+            _rename_to(source, name, to, own, self._descent.shown(target))
+        finally:
+            os.close(source)
+        self._changed |= {folder, target.rpartition("/")[0]}
+
+    # --- to another file system --------------------------------------------------------------------------------------
+
+    def _copy(self, thing: Thing, place: str, target: str) -> None:
+        """Copy a thing beside its target, note that the copy is whole by renaming the original, and rename the copy."""
+        folder, _, name = place.rpartition("/")
+        source = self._descent.open(folder)
+        try:
+            to, own = self._descent.above(target, like=thing.folder)
+            self._discard_new(thing, target)
+            copy_in(source, name, to, self._new(thing))
+            rename(source, name, source, name + DONE, self._descent.shown(place + DONE))
+            os.fsync(source)
+            rename(to, self._new(thing), to, own, self._descent.shown(target))
+        finally:
+            os.close(source)
+        self._changed |= {folder, target.rpartition("/")[0]}
+
+    def _resume(self, thing: Thing, target: str) -> bool:
+        """Finish a copy that is whole; return whether there is one."""
+        if not self._done(thing):
+            return False
+        folder, own = self._descent.above(target)
+        if exists(folder, self._new(thing)):
+            rename(folder, self._new(thing), folder, own, self._descent.shown(target))
+            self._changed.add(target.rpartition("/")[0])
+        return True
+
+    def _restore(self, thing: Thing) -> None:
+        """Make the original count again."""
+        for place in self._places(thing):
+            if self._status(place + DONE) is not None:
+                folder, name = self._descent.above(place)
+                rename(folder, name + DONE, folder, name, self._descent.shown(place))
+                self._changed.add(place.rpartition("/")[0])
+
+    def _done(self, thing: Thing) -> bool:
+        return any(self._status(place + DONE) is not None for place in self._places(thing))
+
+    def _new(self, thing: Thing) -> str:
+        return f"{self._mark}{thing.name}{NEW}"
+
+    def _discard_new(self, thing: Thing, target: str) -> None:
+        with suppress(NotFoundError):
+            folder, _ = self._descent.above(target)
+            if exists(folder, self._new(thing)):
+                discard(folder, self._new(thing))
+
+    # --- what is there -----------------------------------------------------------------------------------------------
+
+    def _places(self, thing: Thing) -> tuple[str, str]:
+        return f"{self._home}/{thing.name}", joined(thing.folder, self._mark + thing.name)
+
+    def _place(self, thing: Thing) -> str | None:
+        """Return the path at which a thing is aside, `None` where it is not."""
+        return next((place for place in self._places(thing) if self._status(place) is not None), None)
+
+    def _status(self, place: str) -> os.stat_result | None:
+        try:
+            return self._descent.status(place)
+        except NotInStoreError:  # behind a symlink or a file nothing waits
+            return None
+
+    def open_folder(self, thing: Thing) -> int | None:
+        """Return a descriptor of a folder that is aside, which is the caller's to close; `None` where it is not."""
+        place = self._place(thing)
+        return None if place is None else self._descent.open(place)
+
+    def open(self) -> None:
+        """Make the folder. Raises `NotInStoreError` where something else is in its place."""
+        self._opened()
+
+    def _opened(self) -> int:
+        """Return the folder's descriptor; it is made when something is taken or put first."""
+        if self._folder < 0:
+            # Its name has to be on the disk before anything that is renamed into it.
+            self._descent.folder(self._home, like="")
+            self._descent.sync([self._home])
+            self._folder = self._descent.open(self._home)
+        self._changed.add(self._home)
+        return self._folder
+
+    def sync(self) -> None:
+        """Bring to the disk what was renamed."""
+        self._descent.sync(self._changed)
+        self._changed.clear()
+
+    def delete(self, things: list[Thing]) -> None:
+        """Delete everything that is aside. Raises `OSError`."""
+        for thing in things:
+            with suppress(NotFoundError, NotInStoreError):  # the folder that it was in has gone aside, or is a file now
+                folder, own = self._descent.folder(thing.folder), self._mark + thing.name
+                for name in (own, own + DONE):
+                    if exists(folder, name):
+                        delete(folder, name)
+        with suppress(NotFoundError):
+            folder = self._descent.folder(self._home)
+            for name in sorted(os.listdir(folder)):
+                delete(folder, name)
+
+    def left(self, things: list[Thing]) -> list[str]:
+        """Return where something is still aside."""
+        places = [self._home, *(self._places(thing)[1] for thing in things)]
+        return [place for place in places if self._status(place) is not None]
+
+    def remove(self) -> None:
+        """Remove the folder itself, which is empty, and those above it if they are."""
+        self.close()
+        self._descent.remove_empty(self._home)
+        # Before the journal goes, it has to be on the disk that nothing is aside.
+        left = next(way for way in above(self._home) if not way or self._status(way) is not None)
+        with suppress(NotInStoreError):  # then nothing of ours is there
+            self._descent.sync([left])
+
+
+def _rename_to(source: int, name: str, to: int, own: str, shown: str) -> None:
+    """Rename, never over anything but an empty folder. Raises `NotFoundError`, `AlreadyExistsError`."""
+    try:
+        rename(source, name, to, own, shown)
+    except AlreadyExistsError:
+        found = status(source, name)
+        if found is None:
+            raise NotFoundError(errno.ENOENT, "nothing is there", name) from None
+        if _is_same(found, status(to, own)):
+            os.unlink(name, dir_fd=source)  # linked already, where files cannot be renamed without replacing
+        elif _is_empty(to, own):
+            _remove(to, own)
+            rename(source, name, to, own, shown)
+        else:
+            raise
+
+
+def _is_empty(folder: int, name: str) -> bool:
+    """Whether something is a folder with nothing in it, or only with such folders."""
+    found = status(folder, name)
+    if found is None or not stat.S_ISDIR(found.st_mode):
+        return False
+    inside = open_folder(folder, name, name)
+    try:
+        return all(_is_empty(inside, one) for one in os.listdir(inside))
+    finally:
+        os.close(inside)
+
+
+def _remove(folder: int, name: str) -> None:
+    """Remove folders in which there is nothing. Raises `OSError`."""
+    inside = open_folder(folder, name, name)
+    try:
+        for one in os.listdir(inside):
+            _remove(inside, one)
+    finally:
+        os.close(inside)
+    os.rmdir(name, dir_fd=folder)
+
+
+def _is_same(one: os.stat_result, other: os.stat_result | None) -> bool:
+    return other is not None and (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
+
+
+def _proper(folder: int, name: str, shown: str, *, is_folder: bool) -> os.stat_result:
+    found = status(folder, name)
+    if found is None:
+        raise NotFoundError(errno.ENOENT, "nothing is there", shown)
+    if not (stat.S_ISDIR if is_folder else stat.S_ISREG)(found.st_mode):
+        what = "a symlink" if stat.S_ISLNK(found.st_mode) else f"not a {'folder' if is_folder else 'file'}"
+        raise NotInStoreError(f"{shown!r} is {what}")
+    return found
