@@ -30,12 +30,13 @@ def folder(tmp_path):
 
 
 @pytest.fixture(scope="session")
-def runs(tmp_path_factory):
-    """The store that one of the README's programs makes."""
-    folder = tmp_path_factory.mktemp("runs")
-    (code,) = [code for code, _ in PROGRAMS if "Store.init(" in code]
-    assert run([sys.executable, "-c", code], folder).returncode == 0
-    return folder / "runs"
+def stores(tmp_path_factory):
+    """The folder with the stores that the README's programs make."""
+    folder = tmp_path_factory.mktemp("stores")
+    for code, _ in PROGRAMS:
+        if "Store.init(" in code or "dacapo-runs" in code:
+            assert run([sys.executable, "-c", code], folder).returncode == 0
+    return folder
 
 
 def run(command, folder):
@@ -69,10 +70,11 @@ CONSOLES = [
 
 
 @pytest.mark.parametrize(("command", "shown"), CONSOLES, ids=[command for command, _ in CONSOLES])
-def test_commands_print_what_is_shown(folder, runs, command, shown):
+def test_commands_print_what_is_shown(folder, stores, command, shown):
     """A command prints the lines below it."""
-    if " runs" in command:
-        shutil.copytree(runs, folder / "runs")
+    for store in stores.iterdir():
+        if f" {store.name}" in command:
+            shutil.copytree(store, folder / store.name)
     assert run(["bash", "-c", command], folder).stdout == shown
 
 

@@ -739,7 +739,7 @@ class TestUsage:
                 ["ROOT", "KIND|FIELD=VALUE", "--layout", "--explain", "--output", "parquet", "iteration=1000..5000"],
             ),
             ("tree", ["ROOT", "KIND|FIELD=VALUE", "--layout", "--sizes", "--all"]),
-            ("doctor", ["ROOT", "--layout", "nothing is changed", "sarif"]),
+            ("doctor", ["ROOT", "--layout", "nothing is changed", "sarif", "--recover", "--purge=all"]),
             ("init", ["ROOT", "--layout"]),
         ],
     )

@@ -1,6 +1,10 @@
-"""The command line: `zarrange check | render | match | explain | schema | find | tree | doctor | init`.
+"""The command line: `zarrange COMMAND`.
 
-Exit status 0 is clean, 1 means findings (or a path that no kind has), 2 that the command was called wrongly.
+Of layouts: `check | render | match | diff | explain | schema`; of stores: `find | tree | doctor | init`, and what
+changes them: `remove | prune | migrate | undo`.
+
+Exit status 0 is clean or done, 1 means findings (a path that no kind has, a store that is in the way of what is to be
+done), 2 that the command was called wrongly.
 Everything that costs time is imported by the command that needs it: `--help` must come at once.
 """
 
@@ -11,7 +15,7 @@ import io
 import os
 import sys
 
-from zarrange.cli import layouts, stores
+from zarrange.cli import changes, layouts, stores
 from zarrange.cli.options import CLEAN, help_formatter, parse, reason, usage
 
 TYPE_CHECKING = False
@@ -54,14 +58,14 @@ def _parser() -> argparse.ArgumentParser:
         prog="zarrange",
         description="Where every artifact of a training run lives: layouts checked, paths rendered and read back.",
         epilog="LAYOUT is the name of a shipped layout (such as training or dacapo) or the path of a YAML file. "
-        "Exit status: 0 clean, 1 findings, 2 wrong usage.",
+        "Exit status: 0 clean, or done; 1 findings, or the store is in the way; 2 wrong usage.",
         allow_abbrev=False,
         formatter_class=help_formatter,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    for part in (layouts, stores):
+    for part in (layouts, stores, changes):
         part.add_commands(commands)
     return parser
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from zarrange.diagnostics import Diagnostic
     from zarrange.errors import LayoutError
     from zarrange.language.layout import Layout
+    from zarrange.stores.catalog import Search
+    from zarrange.stores.store import Store
 
 __all__ = [
     "CLEAN",
@@ -28,11 +30,16 @@ __all__ = [
     "help_formatter",
     "in_color",
     "load_layout",
+    "open_store",
     "parse",
     "print_findings",
     "reason",
+    "refused",
+    "root",
+    "search_asked",
     "usage",
     "words",
+    "words_asked",
 ]
 
 CLEAN, FINDINGS, USAGE = 0, 1, 2
@@ -157,6 +164,60 @@ def assignments(written: Sequence[str]) -> dict[str, str]:
     return values
 
 
+def root(command: argparse.ArgumentParser) -> None:
+    """Let a command take the root of a store, and `--layout`."""
+    command.add_argument("root", metavar="ROOT", help="a folder, or a URL such as s3://bucket/prefix")
+    command.add_argument("--layout", metavar="LAYOUT", help="the store's layout, if it does not describe itself")
+
+
+def open_store(options: argparse.Namespace) -> Store:
+    """Open a store that exists, or leave with what is wrong."""
+    from zarrange.errors import StoreError
+    from zarrange.stores.store import Store
+
+    layout = None if options.layout is None else load_layout(options.layout, options)
+    check_root(options.root)
+    try:
+        store = Store(options.root, layout)
+    except (StoreError, ValueError, ModuleNotFoundError) as error:
+        sys.exit(usage(reason(error)))
+    if not store.is_there():
+        sys.exit(usage(f"{options.root!r} has nothing below it, so there is no store"))
+    return store
+
+
+def search_asked(store: Store, options: argparse.Namespace) -> Search:
+    """Return the search that the words of the command line ask for, or leave with what is wrong with them."""
+    from zarrange.errors import FieldError, UnknownKindError
+
+    kinds, filters = words_asked(store, options)
+    try:
+        return store.find(kinds or None, **filters)
+    except (FieldError, UnknownKindError) as error:
+        sys.exit(usage(str(error)))
+
+
+def words_asked(store: Store, options: argparse.Namespace) -> tuple[list[str], dict[str, object]]:
+    """Return the kinds and the filters that the words name, or leave with what is wrong with them."""
+    from zarrange.errors import FieldError, UnknownKindError
+    from zarrange.language.selection import read_filters
+
+    kinds = [word for word in options.asked if "=" not in word]
+    texts: dict[str, list[str]] = {}
+    for word in options.asked:
+        name, equals, value = word.partition("=")
+        if equals and not name:
+            sys.exit(usage(f"{word!r} is not FIELD=VALUE, as in run=r1"))
+        if equals:
+            texts.setdefault(name, []).append(value)
+        elif word in store.layout.fields and word not in store.layout.kinds:
+            sys.exit(usage(f"`{word}` is a field of the layout, not a kind; a filter by it is {word}=VALUE"))
+    try:
+        return kinds, read_filters(store.layout, kinds, texts)
+    except (FieldError, UnknownKindError) as error:
+        sys.exit(usage(str(error)))
+
+
 def check_root(root: str) -> None:
     """Leave where a root is no folder: a typing error is not an empty store."""
     if "://" in root:
@@ -179,9 +240,22 @@ def reason(error: Exception) -> str:
     return str(error)
 
 
+def refused(message: str) -> int:
+    """Say what in a store is in the way, in as many lines as it takes; return the exit status."""
+    first, *more = message.split("\n")
+    usage(first)
+    _complain(*more)
+    return FINDINGS
+
+
 def usage(message: str) -> int:
     """Say that the command was called wrongly, and how; return its exit status."""
+    _complain(f"zarrange: {message}")
+    return USAGE
+
+
+def _complain(*lines: str) -> None:
     from zarrange.report import printable
 
-    print(f"zarrange: {printable(message)}", file=sys.stderr)
-    return USAGE
+    for line in lines:
+        print(printable(line), file=sys.stderr)

@@ -1,8 +1,12 @@
-"""The commands about stores: `find`, `tree`, `doctor`, `init`. Only `init` changes anything."""
+"""The commands about stores: `find`, `tree`, `doctor`, `init`.
+
+Only `init` changes anything, and `doctor`, where it is asked to recover or to purge.
+"""
 
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 
 from zarrange.cli.options import (
@@ -14,8 +18,12 @@ from zarrange.cli.options import (
     formats,
     in_color,
     load_layout,
+    open_store,
     print_findings,
     reason,
+    refused,
+    root,
+    search_asked,
     usage,
     words,
 )
@@ -26,6 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import IO
 
+    from zarrange.report.plan import Outcome
+    from zarrange.stores.backend import Backend
     from zarrange.stores.catalog import Entry, Search
     from zarrange.stores.store import Store
 
@@ -35,7 +45,7 @@ __all__ = ["add_commands"]
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the commands."""
     find = command(commands, "find", _find, "list what exists, by kind and values")
-    _root(find)
+    root(find)
     about = "a kind, such as validation_output; or a filter, such as run=r1 or iteration=1000..5000 (both ends are in)"
     words(find, "asked", metavar="KIND|FIELD=VALUE", help=f"{about}; a field given twice: either value")
     find.add_argument("--explain", action="store_true", help="print how the search goes, and do not search")
@@ -43,14 +53,21 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     formats(find, text="for people", json="stable", csv="a table", parquet="a table; needs zarrange[table]")
 
     tree = command(commands, "tree", _tree, "show what a store has, by run and kind")
-    _root(tree)
+    root(tree)
     words(tree, "asked", metavar="KIND|FIELD=VALUE", help="show only these, as `find` takes them")
     tree.add_argument("--sizes", action="store_true", help="measure the bytes stored, which looks at every chunk")
     tree.add_argument("--all", action="store_true", help="show every run, however many there are")
     formats(tree, text="for people", json="stable")
 
-    doctor = command(commands, "doctor", _doctor, "list what is wrong with a store; nothing is changed")
-    _root(doctor)
+    about = "list what is wrong with a store; nothing is changed, but by --recover and --purge"
+    doctor = command(commands, "doctor", _doctor, about)
+    root(doctor)
+    about = "end what was interrupted, and delete what it has left, as far as nobody is at it"
+    doctor.add_argument("--recover", action="store_true", help=about)
+    about = "delete for good what was removed and cannot be undone any more"
+    doctor.add_argument("--purge", action="store_const", const="expired", help=about)
+    about = "delete for good all that was removed, also what could still be undone"
+    doctor.add_argument("--purge=all", dest="purge", action="store_const", const="all", help=about)
     formats(doctor, text="for people", json="stable", github="annotations of a workflow", sarif="SARIF 2.1.0")
 
     init = command(commands, "init", _init, "record a layout in a store, so that it need not be said again")
@@ -59,19 +76,14 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     color(init)
 
 
-def _root(command: argparse.ArgumentParser) -> None:
-    command.add_argument("root", metavar="ROOT", help="a folder, or a URL such as s3://bucket/prefix")
-    command.add_argument("--layout", metavar="LAYOUT", help="the store's layout, if it does not describe itself")
-
-
 def _find(options: argparse.Namespace) -> int:
     from zarrange.errors import IncompleteError, StoreError
     from zarrange.report import listing
 
-    search = _search(_store(options), options)
+    search = search_asked(open_store(options), options)
     if options.explain:
-        drawn = listing.plan_as_json(search.plan()) if options.format == "json" else None
-        print(drawn or listing.plan_as_text(search.plan(), color=in_color(options, sys.stdout)))
+        drawn = listing.explanation_as_json(search.explain()) if options.format == "json" else None
+        print(drawn or listing.explanation_as_text(search.explain(), color=in_color(options, sys.stdout)))
         return CLEAN
     if options.format == "parquet" and options.output is None and sys.stdout.isatty():
         return usage("Parquet is not for a screen: give --output FILE, or send it into a file or a pipe")
@@ -139,8 +151,8 @@ def _tree(options: argparse.Namespace) -> int:
     from zarrange.report.tree import overview_as_json, overview_as_text
     from zarrange.stores.overview import MAX_GROUPS
 
-    store = _store(options)
-    search = _search(store, options)
+    store = open_store(options)
+    search = search_asked(store, options)
     overview = store.overview_of(search, sizes=options.sizes, most=None if options.all else MAX_GROUPS)
     overview = evolve(overview, root=options.root)
     if options.format == "json":
@@ -152,13 +164,76 @@ def _tree(options: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    store = _store(options)
+    if options.recover or options.purge is not None:
+        return _mend(options)
+    store = open_store(options)
     try:
         found = store.examine(root=options.root)
     except NotADirectoryError as error:
         return usage(str(error))
     print_findings(found, options, 1, "store")
+    if options.format == "text" and (kept := _kept(store, options.root)):
+        print(kept)
     return FINDINGS if found else CLEAN
+
+
+def _kept(store: Store, root: str) -> str:
+    """What there is to say of what was removed and can be undone."""
+    from zarrange.errors import StoreError
+    from zarrange.stores.amounts import counted
+
+    try:
+        kept = [one for one in store.transactions() if one.phase == "placed" and not one.is_live]
+    except StoreError:  # which is among the findings
+        return ""
+    removals = counted(len(kept), "removal")
+    return f"{removals} can be undone: `zarrange undo {shlex.quote(root)} --list` tells which" if kept else ""
+
+
+def _mend(options: argparse.Namespace) -> int:
+    """End what was interrupted, or purge what is in the trash, and say what was done. A layout is not needed."""
+    from zarrange.errors import StoreError
+    from zarrange.report.plan import outcome_as_text, outcomes_as_json
+    from zarrange.stores.store import open_backend
+
+    if options.format not in {"text", "json"}:
+        return usage(f"what --recover and --purge have done is told as text or json, not as {options.format}")
+    check_root(options.root)
+    outcomes: list[Outcome] = []
+    try:
+        for outcome in _outcomes(open_backend(options.root), options):
+            outcomes.append(outcome)
+            if options.format == "text":
+                print(outcome_as_text(outcome, color=in_color(options, sys.stdout)), flush=True)
+    except (StoreError, OSError) as error:
+        return refused(reason(error))
+    except (ValueError, ModuleNotFoundError) as error:
+        return usage(reason(error))
+    if options.format == "json":
+        print(outcomes_as_json(outcomes))
+    elif not outcomes:
+        print("there was nothing to do")
+    return FINDINGS if any(one.problem is not None for one in outcomes) else CLEAN
+
+
+def _outcomes(backend: Backend, options: argparse.Namespace) -> Iterator[Outcome]:
+    from zarrange.report.plan import Outcome
+    from zarrange.stores.upkeep import end_interrupted, purge
+
+    for one, error in end_interrupted(backend):
+        is_back = one.phase == "begun"
+        yield Outcome("taken back" if is_back else "carried out", one.intent.about, one.id, _problem(error))
+    if options.recover:
+        backend.tidy()
+        for path in backend.sweep():
+            yield Outcome("swept", path)
+    if options.purge is not None:
+        for one, error in purge(backend, is_now=options.purge == "all"):
+            yield Outcome("purged", one.intent.about, one.id, _problem(error))
+
+
+def _problem(error: Exception | None) -> str | None:
+    return None if error is None else reason(error)
 
 
 def _init(options: argparse.Namespace) -> int:
@@ -173,43 +248,3 @@ def _init(options: argparse.Namespace) -> int:
         return usage(reason(error))
     print(f"{printable(store.root)} has the layout `{printable(layout.name)}`")
     return CLEAN
-
-
-# --- what is asked for -----------------------------------------------------------------------------------------------
-
-
-def _store(options: argparse.Namespace) -> Store:
-    """Open a store that exists, or leave with what is wrong."""
-    from zarrange.errors import StoreError
-    from zarrange.stores.store import Store
-
-    layout = None if options.layout is None else load_layout(options.layout, options)
-    check_root(options.root)
-    try:
-        store = Store(options.root, layout)
-    except (StoreError, ValueError, ModuleNotFoundError) as error:
-        sys.exit(usage(reason(error)))
-    if not store.is_there():
-        sys.exit(usage(f"{options.root!r} has nothing below it, so there is no store"))
-    return store
-
-
-def _search(store: Store, options: argparse.Namespace) -> Search:
-    """Return the search that the words of the command line ask for, or leave with what is wrong with them."""
-    from zarrange.errors import FieldError, UnknownKindError
-    from zarrange.language.selection import read_filters
-
-    kinds = [word for word in options.asked if "=" not in word]
-    texts: dict[str, list[str]] = {}
-    for word in options.asked:
-        name, equals, value = word.partition("=")
-        if equals and not name:
-            sys.exit(usage(f"{word!r} is not FIELD=VALUE, as in run=r1"))
-        if equals:
-            texts.setdefault(name, []).append(value)
-        elif word in store.layout.fields and word not in store.layout.kinds:
-            sys.exit(usage(f"`{word}` is a field of the layout, not a kind; a filter by it is {word}=VALUE"))
-    try:
-        return store.find(kinds or None, **read_filters(store.layout, kinds, texts))
-    except (FieldError, UnknownKindError) as error:
-        sys.exit(usage(str(error)))
