@@ -148,7 +148,7 @@ class TestPaths:
         assert store.validation_input_arrays("r1", index=index) == (raw, gt)
 
     def test_signatures(self):
-        """The signatures are DaCapo's: names, order and defaults; only `remove` takes a grace that need not be given."""
+        """The signatures are DaCapo's: names, order and defaults; but `remove` has a grace, which need not be given."""
         wanted = {
             "best_validation_array": ["run_name", "criterion", "index=None"],
             "validation_prediction_array": ["run_name", "iteration", "dataset"],
@@ -791,7 +791,7 @@ class TestRemove:
         file.parent.mkdir(exist_ok=True)
         file.write_text("mine")
         before = take_snapshot(tmp_path)
-        with pytest.raises(ValueError, match="cannot remove from .*: it is a file, not a folder"):
+        with pytest.raises(ValueError, match=r"cannot remove from .*: it is a file, not a folder"):
             full.remove(LocalArrayIdentifier(file, "a"))
         assert take_snapshot(tmp_path) == before
 

@@ -194,6 +194,29 @@ class TestNames:
         store.plan_migration(old).apply()
         assert below(snapshot(root)) == below(before)
 
+    def test_formats_swap(self, root, snapshot):
+        """Containers of formats 2 and 3 that exchange their names have groups of their own format in them."""
+        text = HEAD + 'containers:\n  new: {{path: "{}.zarr", zarr_format: 3}}\n'
+        text += '  old: {{path: "{}.zarr", zarr_format: 2}}\n'
+        text += 'arrays:\n  image: {{container: new, path: "i/{{{{ a }}}}/x"}}\n'
+        text += '  other: {{container: old, path: "i/{{{{ a }}}}/x"}}\n'
+        one, two = (Layout.parse(text.format(*names, name="layout")) for names in ("pq", "qp"))
+        store, content = filled(root, one, [(kind, {"a": a}) for kind in ("image", "other") for a in (1, 2)])
+        before = snapshot(root)
+        store.plan_migration(two).apply()
+        assert content_of(Store(root)) == content
+        assert is_healthy(Store(root))
+        assert {path.name for path in (root / "p.zarr").rglob("*") if path.name.startswith((".z", "zarr"))} <= {
+            *(".zgroup", ".zarray", ".zattrs"),
+        }
+        assert {path.name for path in (root / "q.zarr").rglob("*") if path.name.startswith((".z", "zarr"))} == {
+            "zarr.json"
+        }
+        names = [name for name, _ in zarr.open_group(root / "q.zarr", mode="r").members(max_depth=None)]
+        assert sorted(names) == ["i", "i/1", "i/1/x", "i/2", "i/2/x"]
+        Store(root).plan_migration(one).apply()
+        assert below(snapshot(root)) == below(before)
+
     def test_what_was_around_it(self, root, snapshot):
         """An array comes to a folder in which only what moves has been, however deep, and goes back from there."""
         deep, flat = made("deep", image="{{ a }}/x/y/{{ b }}"), made("flat", image="{{ a }}")
@@ -257,7 +280,11 @@ class TestGroups:
         """A group that says something stays where it is, and is written nowhere else."""
         store, content = filled(root, ROWS, cells("image", (1, 2)))
         zarr.open_group(root / "r.zarr" / "i", mode="r+").attrs["said"] = "something"
-        store.plan_migration(made("new", image="j/{{ a }}/{{ b }}")).apply()
+        plan = store.plan_migration(made("new", image="j/{{ a }}/{{ b }}"))
+        assert [(one.path, one.reason) for one in plan.left] == [
+            ("r.zarr/i", "it is a group that no kind has, and it has attributes")
+        ]
+        plan.apply()
         assert content_of(Store(root)) == content
         assert zarr.open_group(root / "r.zarr" / "i", mode="r").attrs["said"] == "something"
         assert not (root / "r.zarr" / "i" / "1").exists()

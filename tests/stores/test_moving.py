@@ -821,7 +821,7 @@ class TestReplaced:
 
 
 ARRAY = json.dumps({"zarr_format": 3, "node_type": "array"})
-ATTEMPTS = 600
+ATTEMPTS = 5_000
 """A second or three for each folder."""
 ENOUGH = 20
 MANY_ATTEMPTS = 10_000

@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.stores.test_folders import ARRAY, GROUP, descriptor, write_node
+from tests.stores.test_contents import opened
+from tests.stores.test_folders import ARRAY, GROUP, write_node
 
 from zarrange.errors import StoreError
 from zarrange.stores.local.nodes import node_type
@@ -36,8 +37,8 @@ class TestNodeType:
         """The metadata's name tells, and for zarr 3 what is in it; a path and a descriptor give the same answer."""
         (tmp_path / name).write_text(content)
         if as_descriptor:
-            with descriptor(tmp_path) as folder:
-                assert node_type(folder.number) == wanted
+            with opened(tmp_path) as folder:
+                assert node_type(folder) == wanted
         else:
             assert node_type(str(tmp_path)) == wanted
 
@@ -71,8 +72,8 @@ class TestNodeType:
     def test_damaged(self, tmp_path, content, as_descriptor):
         """A damaged zarr.json is an error that says so, never an absent node; the folder is named where it is known."""
         (tmp_path / "zarr.json").write_bytes(content)
-        with descriptor(tmp_path) as folder, pytest.raises(StoreError, match=r"its zarr\.json is damaged"):
-            node_type(folder.number if as_descriptor else str(tmp_path))
+        with opened(tmp_path) as folder, pytest.raises(StoreError, match=r"its zarr\.json is damaged"):
+            node_type(folder if as_descriptor else str(tmp_path))
         if not as_descriptor:
             with pytest.raises(StoreError, match=re.escape(repr(str(tmp_path)))):
                 node_type(str(tmp_path))

@@ -13,7 +13,7 @@ import pytest
 import zarr
 
 from zarrange import Key, Layout, Store
-from zarrange.errors import IncompleteError, LeftoverError, NotFoundError, RefusedError, StoreError
+from zarrange.errors import IncompleteError, LeftoverError, NotFoundError, NotInStoreError, RefusedError, StoreError
 
 LAYOUT = Layout.parse("""
 zarrange: 1
@@ -96,6 +96,13 @@ class TestRefused:
         self.refused(store, snapshot, IncompleteError, "images/5", keep_last=3)
         plan = store.plan_prune("image", keep_last=3, force=True)
         assert steps(plan) == [0, 1]
+
+    def test_strangers(self, root, store, snapshot):
+        """An array in which there is something else is not pruned: it would be lost with it."""
+        (root / "r.zarr" / "images" / "1" / "notes.md").write_text("mine")
+        age(root)
+        self.refused(store, snapshot, NotInStoreError, "'notes.md' in its folder is not part of the array", keep_last=3)
+        self.refused(store, snapshot, NotInStoreError, "notes.md", keep_last=3, force=True)
 
     def test_majority(self, store, snapshot):
         """More than half of all is not removed; half of it is."""

@@ -7,7 +7,9 @@ import os
 import random
 import re
 import shutil
+import signal
 import time
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,6 +22,8 @@ from tests.stores.racing import ELSEWHERE, HERE, MOUNTS, THERE, attacking, conte
 from zarrange import Store
 from zarrange.cli import main
 from zarrange.errors import BusyError, RefusedError, StoreError
+from zarrange.stores.local import journal
+from zarrange.stores.local.descent import Descent
 
 CLEAN = multiprocessing.get_context("forkserver")
 CLEAN.set_forkserver_preload(["tests.stores.racing"])
@@ -423,3 +427,100 @@ class TestCreators:
 
 def images(store):
     return [(entry.path, entry) for entry in store.find("image")]
+
+
+# --- locks -----------------------------------------------------------------------------------------------------------
+
+
+def hold_lock(root, held):
+    """Hold the lock under which transactions begin, for good."""
+    with Descent(root) as descent, journal.locked(descent):
+        held.set()
+        time.sleep(600)
+
+
+def remove_and_stay(root, ready):
+    """Begin a removal, fork in the middle of it, and die; the child stays."""
+
+    def fork():
+        child = FORK.Process(target=time.sleep, args=(600,))
+        child.start()
+        ready.put(child.pid)
+        time.sleep(600)
+
+    store = Store(root)
+    plan = store.plan_removal(image(store, 0), grace=100)
+    plan.apply(progress=lambda *_: fork())
+
+
+@pytest.fixture
+def holder(store):
+    """A process that holds the lock."""
+    held = CLEAN.Event()
+    worker = CLEAN.Process(target=hold_lock, args=(store.root, held), daemon=True)
+    worker.start()
+    assert held.wait(60)
+    yield worker
+    worker.kill()
+    worker.join()
+
+
+class TestLocks:
+    """A lock is held as long as its process works with it, and no longer."""
+
+    def test_dead(self, store, holder):
+        """Whoever dies with the lock is in nobody's way."""
+        holder.kill()
+        holder.join()
+        store.remove(image(store, 0), grace=100)
+        store.undo()
+        assert racing.problems(store.root) == []
+
+    def test_stopped(self, store, holder, snapshot, monkeypatch):
+        """Whoever stops with the lock lets others look and read; who changes something waits, and is told where."""
+        os.kill(holder.pid, signal.SIGSTOP)
+        monkeypatch.setattr(journal, "PATIENCE", 0.2)
+        before = snapshot(store.root)
+        waiting = f"another process has locked '{store.root}/.zarrange/tx/lock' for more than"
+        for do in (store.remove, lambda where: store.create(image(store, 9), data=contents(9)) and where):
+            with pytest.raises(BusyError, match=waiting):
+                do(image(store, 0))
+        assert snapshot(store.root) == before
+        assert (store.open(image(store, 0))[:] == contents(0)).all()
+        assert len([*store.find("image")]) == 3
+
+    def test_threads(self, store):
+        """Threads that use one store create and remove side by side."""
+
+        def work(number):
+            for step in range(10, 16):
+                store.create(image(store, step, f"r{number % 2}"), data=contents(step))
+                store.remove(image(store, step, f"r{number % 2}"), grace=(step % 2) * 100)
+
+        with ThreadPoolExecutor(2) as pool:
+            assert [*pool.map(work, range(2))] == [None, None]
+        assert len(store.transactions()) == 6
+        assert len(store.purge(is_now=True)) == 6
+        assert racing.problems(store.root) == []
+
+    def test_forked(self, store):
+        """A child that was forked while something was removed keeps nobody from undoing it."""
+        with ProcessPoolExecutor(1, mp_context=FORK) as pool:
+            done = store.plan_removal(image(store, 0), grace=100).apply(executor=pool)
+            assert not store.transactions()[0].is_live
+            assert store.undo(done).id == done.id
+        assert racing.problems(store.root) == []
+
+    def test_forked_and_dead(self, store):
+        """What a process was at that has died is recovered, though a child of it lives."""
+        ready = CLEAN.Queue()
+        worker = CLEAN.Process(target=remove_and_stay, args=(store.root, ready))
+        worker.start()
+        child = ready.get(timeout=60)
+        worker.kill()
+        worker.join()
+        os.kill(child, 0)
+        store.recover()
+        assert store.transactions() == []
+        os.kill(child, signal.SIGKILL)
+        assert racing.problems(store.root) == []

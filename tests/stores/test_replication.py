@@ -296,9 +296,13 @@ class TestRefused:
 def test_what_no_kind_has(root, store, into):
     """What no kind has is listed and not copied; neither is what its path leaves uncertain."""
     (root / "r.1" / "stray.txt").write_text("stray")
+    zarr.open_group(root / "r.1" / "box.zarr" / "images", mode="r+").attrs["said"] = "something"
     there = into()
     plan = store.plan_copy(there)
-    assert [(one.path, one.reason) for one in plan.left] == [("r.1/stray.txt", "no kind of `plain` has this path")]
+    assert [(one.path, one.reason) for one in plan.left] == [
+        ("r.1/stray.txt", "no kind of `plain` has this path"),
+        ("r.1/box.zarr/images", "it is a group that no kind has, and it has attributes"),
+    ]
     plan.apply()
     assert "r.1/stray.txt" not in files(there)
 

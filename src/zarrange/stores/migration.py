@@ -23,7 +23,7 @@ from zarrange.stores.doctor.survey import Mismatched, Unmatched, survey
 from zarrange.stores.entries import Entry, Unreadable
 from zarrange.stores.paths import above, joined
 from zarrange.stores.plan import Left, Plan, Step, transacting
-from zarrange.stores.record import is_recorded, recorded
+from zarrange.stores.record import is_recorded, read_record, recorded
 from zarrange.stores.removal import refuse_clashes
 from zarrange.stores.seal import is_complete
 from zarrange.stores.transactions import Intent, Move
@@ -88,17 +88,23 @@ def plan_migration(backend: Backend, asked: Asked) -> Plan:
     collide or exist, for a layout with a clash, and unless forced, for an unfinished array, and `IncompleteError` where
     something could not be read.
     """
+    record = read_record(backend)
     refuse_kept(backend)
     view, intent = _prepared(backend, asked)
     do = transacting(backend, intent)
-    holds = partial(_is_as_planned, backend, asked, view.steps, intent)
+    holds = partial(_is_as_planned, backend, asked, record, view.steps, intent)
     steps = tuple(view.steps)
     is_more = backend.is_there() and not is_recorded(backend, asked.new)
     return Plan("migrate", backend.root, steps, view.all_left, backend=backend, do=do, holds=holds, is_more=is_more)
 
 
-def _is_as_planned(backend: Backend, asked: Asked, steps: list[Step], intent: Intent) -> bool:
-    """Whether the same plan would be made now; whoever makes something in a moment finds the store busy."""
+def _is_as_planned(backend: Backend, asked: Asked, record: bytes | None, steps: list[Step], intent: Intent) -> bool:
+    """Whether the same plan would be made now; whoever makes something in a moment finds the store busy.
+
+    Where somebody has brought it to another layout, nothing may be left that the old one knows, and all of it moved.
+    """
+    if read_record(backend) != record:
+        return False
     view, again = _prepared(backend, asked)
     return again == intent and view.steps == steps
 
@@ -107,6 +113,7 @@ def _prepared(backend: Backend, asked: Asked) -> tuple[View, Intent]:
     view = look(backend, asked)
     ways = Ways(backend, view)
     check_targets(backend, view, _taken(view, ways))
+    view.left += ways.staying()
     moves = (*view.moves, *ways.dropped())
     about = f"the migration to the layout `{asked.new.name}`"
     record = recorded(asked.new)

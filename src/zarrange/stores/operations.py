@@ -213,13 +213,14 @@ class Operations(Places):
 
     @contextmanager
     def _looking(self) -> Iterator[None]:
-        """Look before, and again where the body fails: what it looked at may be gone because somebody has moved it."""
+        """Look before and afterwards, also where the body fails: what it looked at may just have been moved away."""
         self._look()
         try:
             yield
         except (StoreError, OSError):
             self._look()
             raise
+        self._look()
 
     def _check_record(self) -> None:
         record = read_record(self._backend)

@@ -17,6 +17,7 @@ from zarrange.stores.plan import Left, Plan
 from zarrange.stores.record import write_record
 from zarrange.stores.spreading import spread
 from zarrange.stores.upkeep import refuse_busy, settle
+from zarrange.stores.ways import Ways
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,6 +46,7 @@ def plan_copy(source: Backend, target: Backend, asked: Asked) -> Plan:
         raise StoreError(f"{target.root!r} and {source.root!r} lie in each other; a copy goes to another place")
     view = look(source, asked, is_copy=True)
     there = {step.path for step in view.steps if _is_there(source, target, _work(view, step))}
+    view.left += Ways(source, view).staying()
     ends = tuple(step.target or "" for step in view.steps)
     view.steps = [step for step in view.steps if step.path not in there]
     view.moves = [move for move in view.moves if there.isdisjoint(_things(move))]

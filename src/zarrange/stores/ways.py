@@ -14,6 +14,7 @@ from zarrange.errors import UnreadableError
 from zarrange.stores.backend import ARTICLES
 from zarrange.stores.metadata import METADATA
 from zarrange.stores.paths import above, joined
+from zarrange.stores.plan import Left
 from zarrange.stores.transactions import Move, Text
 
 if TYPE_CHECKING:
@@ -149,6 +150,13 @@ class Ways:
         except (UnreadableError, ValueError):
             return None
         return texts if is_plain else None
+
+    def staying(self) -> Iterator[Left]:
+        """Yield the groups on the way to what moves that no kind has, and that say more than that they are groups."""
+        ways = {way for step in self._steps for way in above(step.path) if way}
+        for way in sorted(ways - set(self._known)):
+            if self._kind_of(way) == "group" and self._plain(way) is None:
+                yield Left(way, "it is a group that no kind has, and it has attributes")
 
     # --- groups that are missing -------------------------------------------------------------------------------------
 

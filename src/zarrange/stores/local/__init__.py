@@ -269,6 +269,8 @@ class LocalBackend:
         try:
             with os.scandir(self._prefix + path) as entries:
                 return sorted(entry.name for entry in islice(entries, LOOKED_AT) if not is_part(entry.name))
+        except (FileNotFoundError, NotADirectoryError):  # somebody has just removed it
+            return []
         except OSError as error:
             raise _unreadable(error, f"{self._prefix + path!r} ") from error
 

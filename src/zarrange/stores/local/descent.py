@@ -128,12 +128,14 @@ class Descent:
         return status(folder, name)
 
     def remove_empty(self, path: str) -> None:
-        """Remove a folder, and those above it, as long as they are empty folders; the root stays."""
+        """Remove a folder, if it is there, and those above it, as long as they are empty folders; the root stays."""
         self.leave()
         while path:
             try:
                 folder, name = self.above(path)
                 os.rmdir(name, dir_fd=folder)
+            except FileNotFoundError:
+                pass
             except (OSError, NotInStoreError):
                 return
             path = path.rpartition("/")[0]

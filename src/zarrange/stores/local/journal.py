@@ -42,6 +42,8 @@ PATIENCE = 30.0
 MOMENT = 0.005
 MAX_JOURNAL = 256 * 1024 * 1024
 """What is larger would fill the memory; a migration of a million arrays has not as much."""
+SHORT = 4_096
+"""What is longer is not held in memory for as many journals."""
 _name = re.compile(r"([0-9a-f]{16})\.journal").fullmatch
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _APPEND = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -338,7 +340,7 @@ def _read(descriptor: int, shown: str) -> tuple[Header, Mark]:
     first, *lines = content.split(b"\n")[:-1] or [b""]
     try:
         header = _header(first)
-        mark = from_json(lines[-1], Mark) if lines else Mark("begun", header.started)
+        mark = _mark(lines[-1]) if lines else Mark("begun", header.started)
     except (StructureError, ValueError) as error:
         _check_version(_version(first), shown)
         problem = error.problems[0] if isinstance(error, StructureError) else error
@@ -361,10 +363,24 @@ def _check_version(version: object, shown: str) -> None:
         raise StoreError(f"{shown!r} has the version {version}; this zarrange knows {VERSION}")
 
 
-@lru_cache(32)
 def _header(line: bytes) -> Header:
-    """Structure a header, which may be long; it is the same each time that a journal is looked at."""
+    """Structure a header; it is the same each time that a journal is looked at, and there may be thousands of them."""
+    return _short_header(line) if len(line) < SHORT else _long_header(line)
+
+
+@lru_cache(8_192)
+def _short_header(line: bytes) -> Header:
     return from_json(line, Header)
+
+
+@lru_cache(32)
+def _long_header(line: bytes) -> Header:
+    return from_json(line, Header)
+
+
+@lru_cache(8_192)
+def _mark(line: bytes) -> Mark:
+    return from_json(line, Mark)
 
 
 def _cut(descriptor: int) -> None:

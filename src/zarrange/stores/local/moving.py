@@ -20,6 +20,7 @@ from zarrange.errors import (
     NotFoundError,
     NotInStoreError,
     StoreError,
+    UnreadableError,
 )
 from zarrange.stores.backend import JOURNALS, STAGE, TRASH
 from zarrange.stores.copies import groups_above_all, refresh, strip
@@ -343,12 +344,15 @@ class _Moving:
     # --- shared ------------------------------------------------------------------------------------------------------
 
     def _refreshed(self) -> list[str]:
-        """Bring the copies of metadata up to date; return what could not be. One that lists too little harms nobody."""
+        """Bring the copies of metadata up to date; return which could not be, because something below is damaged.
+
+        One that lists too little harms nobody. What else fails, such as a full disk, is left to the next recovery.
+        """
         problems = []
         for group in self._groups():
             try:
                 refresh(self._backend, group)
-            except (StoreError, OSError) as error:
+            except UnreadableError as error:
                 problems.append(f"the copy of metadata in {self._descent.shown(group)!r} lists too little: {error}")
         return problems
 

@@ -71,10 +71,15 @@ def _made(folder: int) -> tuple[int, str]:
     while True:
         aside = f".{secrets.token_hex(8)}{LEFTOVER}"
         descriptor = os.open(aside, _NEW, 0o666, dir_fd=folder)
-        with suppress(OSError):  # some file systems have no locks: there, nothing is ever swept
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        if exists(folder, aside):
-            return descriptor, aside
+        try:
+            with suppress(OSError):  # some file systems have no locks: there, nothing is ever swept
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if exists(folder, aside):
+                return descriptor, aside
+        except BaseException:
+            os.close(descriptor)
+            os.unlink(aside, dir_fd=folder)
+            raise
         os.close(descriptor)  # swept, in the moment before it was locked
 
 
