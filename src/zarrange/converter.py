@@ -96,7 +96,8 @@ def structure(data: object, target: type[T]) -> T:
         raise
     except Exception as error:
         problems = tuple(islice(_problems(error, ()), MAX_PROBLEMS))
-        raise StructureError(problems) from error
+    # Raised out here, it has no cause: those of cattrs cannot be unpickled, and some executors send causes along.
+    raise StructureError(problems)
 
 
 def to_json(value: object) -> str:

@@ -322,7 +322,6 @@ class TestRemove:
             (["remove", "runs", "run=r1", "--grace", "3"], "argument --grace: '3' is no duration, which is a whole"),
             (["remove", "runs", "run=r1", "--gr", "3h"], "unrecognized arguments: --gr"),
             (["remove", "runs", "run=r1", "--workers", "0"], "argument --workers: '0' is no number of workers"),
-            (["migrate", "runs"], "the following arguments are required: --to"),
             (["prune", "runs"], "the following arguments are required: KIND|FIELD=VALUE"),
             (["doctor", "runs", "--purge=old"], "argument --purge: ignored explicit argument 'old'"),
             (["undo", "runs", "a", "b"], "unrecognized arguments: b"),

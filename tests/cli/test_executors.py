@@ -96,7 +96,7 @@ class TestThreads:
 
 
 LOCAL = """
-    import os, sys, time
+    import os, signal, sys, time
     from types import SimpleNamespace
 
     from zarrange.cli.executors import executor
@@ -107,6 +107,8 @@ LOCAL = """
         print("closed")
 
     if __name__ == "__main__":
+        # Whoever runs the tests in the background has it ignored; the workers begin their own `__main__`.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         main()
 """
 

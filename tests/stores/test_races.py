@@ -21,7 +21,7 @@ from tests.stores.racing import ELSEWHERE, HERE, MOUNTS, THERE, attacking, conte
 
 from zarrange import Store
 from zarrange.cli import main
-from zarrange.errors import BusyError, RefusedError, StoreError
+from zarrange.errors import AlreadyExistsError, BusyError, RefusedError, StoreError
 from zarrange.stores.local import journal
 from zarrange.stores.local.descent import Descent
 
@@ -294,8 +294,8 @@ def across(root, way, told):
         writer.stop()
         after = writer.written()
         store = Store(root)
-        moved = store.layout.name == THERE.name
-        if not moved:
+        if store.layout.name != THERE.name:
+            recover(store, f"{root}/r/box.zarr/images/0")
             store.plan_migration(THERE).apply()
             store = Store(root)
         found = chunks_of(store.open(image(store, 0)))
@@ -313,8 +313,19 @@ def across(root, way, told):
         assert (store.open(image(store, 9))[:] == contents(9)).all()
         store.remove(image(store, 9))
         assert sorted(os.listdir(f"{root}/.zarrange")) == ["layout", "store.json"]
-        assert [path for path in take(root) if "/.zarrange-" in path or path.endswith(".partial")] == []
+        assert [path for path in take(root) if "/.zarrange-" in path] == []
         told.put("all well")
+
+
+def recover(store, path):
+    """Recover a store, to whose array the way back may be taken by chunks that somebody has written there meanwhile."""
+    try:
+        store.recover()
+    except AlreadyExistsError as error:
+        assert path in str(error)  # noqa: PT017 - it is not always raised
+        assert os.listdir(path) == ["c"]
+        shutil.rmtree(path)
+        store.recover()
 
 
 @pytest.mark.parametrize("way", ["pretended", *(["mounted"] if racing.can_mount() else [])])
