@@ -94,7 +94,7 @@ def structure(data: object, target: type[T]) -> T:
         return converter.structure(data, target)
     except StructureHandlerNotFoundError:
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - of cattrs, and told in words of our own
         problems = tuple(islice(_problems(error, ()), MAX_PROBLEMS))
     # Raised out here, it has no cause: those of cattrs cannot be unpickled, and some executors send causes along.
     raise StructureError(problems)
