@@ -471,3 +471,11 @@ class TestModified:
         with as_nobody(), pytest.raises(AccessDeniedError) as caught:
             LocalBackend(str(shared_folder)).modified("a")
         assert str(caught.value) == f"'{shared_folder}/a/closed' cannot be read: permission denied"
+
+
+def test_room(tmp_path):
+    """The room at a path that does not exist is that of the nearest folder above it that does, above the root too."""
+    for backend in (LocalBackend(str(tmp_path)), LocalBackend(str(tmp_path / "still" / "to be made"))):
+        number, free = backend.room("a/b/c")
+        assert number == os.stat(tmp_path).st_dev
+        assert free > 0

@@ -23,7 +23,7 @@ from zarrange.errors import (
     UnknownKindError,
 )
 from zarrange.stores.doctor import examine
-from zarrange.stores.local import descent
+from zarrange.stores.local import LocalBackend, descent
 from zarrange.stores.record import read_record
 
 HEAD = """
@@ -987,6 +987,18 @@ class TestAcross:
         after.pop("there", None)
         before.pop("there")
         assert after == below(before)
+
+    def test_too_little_room(self, root, store, snapshot, monkeypatch):
+        """Where less is free than would be copied, the plan is refused, and says how much there is of each."""
+        store, _ = store
+        before = snapshot(root)
+        real = LocalBackend.room
+        monkeypatch.setattr(LocalBackend, "room", lambda one, path: (7, 10) if path[:5] == "there" else real(one, path))
+        with pytest.raises(StoreError, match=r"there are [\d.]+ \w+ to copy, and 10 B are free where they would come"):
+            store.plan_migration(self.NEW)
+        assert snapshot(root) == before
+        monkeypatch.setattr(LocalBackend, "room", lambda *_: (7, 0))  # one file system: nothing is copied
+        assert store.plan_migration(self.NEW).steps
 
     @pytest.mark.parametrize("calls", [0, 2, 5])
     def test_full(self, root, store, snapshot, monkeypatch, calls):

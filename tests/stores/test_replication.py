@@ -315,3 +315,14 @@ def test_measured(store, into):
     assert "to copy" in str(plan)
     assert "remove" not in str(plan)
     assert "undone" not in str(plan)
+
+
+def test_too_little_room(tmp_path, snapshot, monkeypatch):
+    """Where less is free than would be copied, the plan is refused; an object store counts nothing."""
+    store = fill(Store(tmp_path / "here", PLAIN))
+    before = snapshot(tmp_path)
+    monkeypatch.setattr(LocalBackend, "room", lambda *_: (7, 10))
+    with pytest.raises(StoreError, match=r"there are [\d.]+ \w+ to copy, and 10 B are free where they would come"):
+        store.plan_copy(Store(tmp_path / "there", PLAIN))
+    assert snapshot(tmp_path) == before
+    assert store.plan_copy(Store(f"memory://room-{next(_numbers)}", PLAIN)).steps

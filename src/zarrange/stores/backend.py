@@ -206,6 +206,12 @@ class Backend(Protocol):
     def size(self, path: str) -> int:
         """Return the bytes of all files at or below a path. Raises `UnreadableError`."""
 
+    def room(self, path: str) -> tuple[int, int] | None:
+        """Return the number of the file system that a path is on, or would be, and the bytes that are free there.
+
+        `None` where nobody counts them.
+        """
+
     def modified(self, path: str) -> float:
         """Return when the newest file at or below a path was written, in seconds since the epoch.
 

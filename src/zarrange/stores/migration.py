@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from zarrange.diagnostics import shown
 from zarrange.errors import MAX_SHOWN, FieldError, IncompleteError, RefusedError, StoreError, UnknownKindError
 from zarrange.identifiers import ArrayIdentifier, FileIdentifier, GroupIdentifier
 from zarrange.language.difference import difference
+from zarrange.stores.amounts import in_bytes
 from zarrange.stores.doctor.consolidation import read_attributes
 from zarrange.stores.doctor.survey import Mismatched, Unmatched, survey
 from zarrange.stores.entries import Entry, Unreadable
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
     from zarrange.stores.doctor.survey import Folder
     from zarrange.stores.metadata import Node
 
-__all__ = ["Asked", "Choice", "View", "check_targets", "look", "plan_migration"]
+__all__ = ["Asked", "Choice", "View", "check_targets", "look", "plan_migration", "short_of_room"]
 
 
 @frozen
@@ -112,7 +114,7 @@ def _is_as_planned(backend: Backend, asked: Asked, record: bytes | None, steps: 
 def _prepared(backend: Backend, asked: Asked) -> tuple[View, Intent]:
     view = look(backend, asked)
     ways = Ways(backend, view)
-    check_targets(backend, view, _taken(view, ways))
+    check_targets(backend, view, (*_taken(view, ways), *short_of_room(backend, backend, view)))
     view.left += ways.staying()
     moves = (*view.moves, *ways.dropped())
     about = f"the migration to the layout `{asked.new.name}`"
@@ -245,6 +247,21 @@ def check_targets(backend: Backend, view: View, taken: Iterable[str]) -> None:
     if problems:
         more = f"; and {len(problems) - MAX_SHOWN:,} more" if len(problems) > MAX_SHOWN else ""
         raise StoreError(f"cannot migrate: {'; '.join(problems[:MAX_SHOWN])}{more}; nothing was changed")
+
+
+def short_of_room(source: Backend, target: Backend, view: View) -> Iterator[str]:
+    """Say where there is not room enough for what is copied: into another store, or to another file system."""
+    needed: Counter[int] = Counter()
+    free: dict[int, int] = {}
+    for move in view.moves:
+        there = target.room(move.target or "")
+        if there is None or (source is target and there[0] == (source.room(move.source) or there)[0]):
+            continue
+        needed[there[0]] += source.size(move.source)
+        free[there[0]] = there[1]
+    for number, size in needed.items():
+        if size > free[number]:
+            yield f"there are {in_bytes(size)} to copy, and {in_bytes(free[number])} are free where they would come to"
 
 
 def _collisions(ends: Iterable[tuple[str, str]]) -> Iterator[str]:

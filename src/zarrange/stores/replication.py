@@ -11,7 +11,7 @@ from zarrange.errors import StoreError
 from zarrange.stores.copies import groups_above, refresh, without_copy
 from zarrange.stores.copying import copy_artifacts, is_copy
 from zarrange.stores.metadata import METADATA, parse_object
-from zarrange.stores.migration import check_targets, look
+from zarrange.stores.migration import check_targets, look, short_of_room
 from zarrange.stores.paths import joined
 from zarrange.stores.plan import Left, Plan
 from zarrange.stores.record import write_record
@@ -50,7 +50,7 @@ def plan_copy(source: Backend, target: Backend, asked: Asked) -> Plan:
     ends = tuple(step.target or "" for step in view.steps)
     view.steps = [step for step in view.steps if step.path not in there]
     view.moves = [move for move in view.moves if there.isdisjoint(_things(move))]
-    check_targets(target, view, _taken(target, view))
+    check_targets(target, view, (*_taken(target, view), *short_of_room(source, target, view)))
     left = (*view.all_left, *(Left(path, "it is there already, and the same") for path in sorted(there)))
     do = partial(_copy, _Copy(source, target, asked.new, tuple(_work(view, step) for step in view.steps), ends))
     steps = tuple(evolve(step, target=f"{target.root}/{step.target}") for step in view.steps)

@@ -172,6 +172,16 @@ class LocalBackend:
         except OSError as error:
             raise _unreadable(error, f"{error.filename!r} ") from error
 
+    def room(self, path: str) -> tuple[int, int] | None:
+        """Return the number of the file system that a path is on, or would be, and the bytes that are free there."""
+        whole = self._prefix + path
+        while whole:  # a root that is still to be made is on what it will be in
+            with suppress(OSError):
+                found = os.statvfs(whole)
+                return os.stat(whole).st_dev, found.f_bavail * found.f_frsize
+            whole = os.path.dirname(whole) if whole != "/" else ""
+        return None
+
     def modified(self, path: str) -> float:
         """Return when the newest file at or below a path was written. Raises `NotFoundError`, `UnreadableError`."""
         whole = self._prefix + path
