@@ -39,7 +39,7 @@ from zarrange.identifiers import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["Problem", "converter", "from_json", "structure", "to_json", "unstructure"]
+__all__ = ["Problem", "converter", "from_json", "structure", "to_json", "unstructure", "version_of"]
 
 T = TypeVar("T")
 KeyPath = tuple[str | int, ...]
@@ -112,6 +112,15 @@ def from_json(text: str | bytes, target: type[T]) -> T:
     except (ValueError, RecursionError) as error:
         raise StructureError((Problem((), "wrong-type", f"not JSON: {error}"),)) from error
     return structure(data, target)
+
+
+def version_of(text: str | bytes) -> int | None:
+    """Return the version that a document says, `None` where it says none: a newer one may have anything else."""
+    try:
+        version = json.loads(text).get("zarrange")
+    except (ValueError, RecursionError, AttributeError):
+        return None
+    return version if type(version) is int else None
 
 
 def _no_constant(name: str) -> None:

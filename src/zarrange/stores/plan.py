@@ -11,6 +11,7 @@ from zarrange.errors import StoreError
 from zarrange.stores.outline import MAX_SHOWN, outline
 from zarrange.stores.paths import joined
 from zarrange.stores.spreading import Progress, spread
+from zarrange.stores.transactions import nothing
 from zarrange.stores.upkeep import settle
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ class Plan:
         if self.is_empty:
             return None
         settle(self._backend)
-        return self._do(partial(self._check, executor), progress or _nobody, executor)
+        return self._do(partial(self._check, executor), progress or nothing, executor)
 
     def _check(self, executor: Executor | None) -> None:
         """Hold every step against what is there. Raises `StoreError`."""
@@ -172,7 +173,3 @@ def _is_as_it_was(backend: Backend, step: Step) -> bool:
     if backend.versions(step.path) != dict(step.versions):
         return False
     return step.modified is None or backend.modified(step.path) == step.modified
-
-
-def _nobody(*_: int) -> None:
-    """Nobody to tell."""

@@ -8,16 +8,14 @@ programs, and not recorded.
 
 from __future__ import annotations
 
-import json
 import posixpath
 import re
-from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from zarrange.converter import from_json, to_json
+from zarrange.converter import from_json, to_json, version_of
 from zarrange.errors import (
     AlreadyExistsError,
     DamagedError,
@@ -148,7 +146,7 @@ def _read_record(backend: Backend) -> Record | None:
     content = read_record(backend)
     if content is None:
         return None
-    version = _version(content)
+    version = version_of(content)
     if version is not None and version != VERSION:
         raise StoreError(f"{RECORD} in {backend.root!r} has the version {version}; this zarrange knows {VERSION}")
     try:
@@ -158,14 +156,6 @@ def _read_record(backend: Backend) -> Record | None:
     if not record.layout or not all(_is_name(name) for name in record.layout):
         raise StoreError(f"{RECORD} in {backend.root!r} is damaged: it does not name the layout's files")
     return record
-
-
-def _version(content: bytes) -> int | None:
-    """Return the version that a record says: one that is too new may have anything else."""
-    with suppress(ValueError, RecursionError, AttributeError):
-        version = json.loads(content).get("zarrange")
-        return version if type(version) is int else None
-    return None
 
 
 def _read_text(backend: Backend, name: str) -> str:

@@ -20,7 +20,7 @@ from zarrange.stores.backend import WORKING_FOLDER
 from zarrange.stores.metadata import METADATA
 from zarrange.stores.paths import above
 
-__all__ = ["Intent", "Move", "Phase", "Text", "Transaction", "is_plain"]
+__all__ = ["Intent", "Move", "Phase", "Text", "Transaction", "is_plain", "nothing"]
 
 Phase = Literal["begun", "staged", "placed", "purging"]
 """How far a transaction has come.
@@ -32,6 +32,10 @@ being deleted, so that there is no way back.
 
 _is_of_record = re.compile(rf"{re.escape(WORKING_FOLDER)}/(?:store\.json|layout/(?!\.\.?\Z)[^/\0]+)").fullmatch
 _IMPROPER = re.compile(r"(?:\A|/)\.{0,2}(?:/|\Z)|\0")
+
+
+def nothing(*_: object) -> None:
+    """Nothing to check, and nobody to tell."""
 
 
 def is_plain(path: str) -> bool:

@@ -24,6 +24,7 @@ from zarrange.stores.local.nodes import read_file, read_node
 from zarrange.stores.local.transfer import receiving, sending
 from zarrange.stores.local.writing import write_file
 from zarrange.stores.metadata import METADATA, is_part
+from zarrange.stores.transactions import nothing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,10 +37,6 @@ __all__ = ["LocalBackend"]
 
 LOOKED_AT = 5_000
 """How many names of an array's folder are looked at before it is removed; all of them are before it is deleted."""
-
-
-def _nothing(*_: object) -> None:
-    """Nothing to check, and nobody to tell."""
 
 
 class LocalBackend:
@@ -293,8 +290,8 @@ class LocalBackend:
         intent: Intent,
         *,
         grace: float = 0,
-        check: Callable[[], None] = _nothing,
-        progress: Callable[[int, int], None] = _nothing,
+        check: Callable[[], None] = nothing,
+        progress: Callable[[int, int], None] = nothing,
     ) -> Transaction:
         """Do what an intent says: by renames that a journal tells of, so that no crash leaves anything between."""
         return moving.transact(self, intent, grace=grace, check=check, progress=progress)

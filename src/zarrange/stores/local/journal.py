@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import json
 import os
 import re
 import secrets
@@ -22,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from zarrange.converter import from_json, to_json
+from zarrange.converter import from_json, to_json, version_of
 from zarrange.errors import BusyError, DamagedError, NotFoundError, StoreError, StructureError
 from zarrange.stores.backend import JOURNALS
 from zarrange.stores.local.descent import rename, status
@@ -342,24 +341,15 @@ def _read(descriptor: int, shown: str) -> tuple[Header, Mark]:
         header = _header(first)
         mark = _mark(lines[-1]) if lines else Mark("begun", header.started)
     except (StructureError, ValueError) as error:
-        _check_version(_version(first), shown)
+        _check_version(version_of(first), shown)
         problem = error.problems[0] if isinstance(error, StructureError) else error
         raise DamagedError(f"{shown!r} is damaged: {problem}") from error
     _check_version(header.zarrange, shown)
     return header, mark
 
 
-def _version(line: bytes) -> object:
-    """The version that a header says, which may be one with other parts."""
-    try:
-        data = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return data.get("zarrange") if isinstance(data, dict) else None
-
-
-def _check_version(version: object, shown: str) -> None:
-    if isinstance(version, int) and version != VERSION:
+def _check_version(version: int | None, shown: str) -> None:
+    if version not in (None, VERSION):
         raise StoreError(f"{shown!r} has the version {version}; this zarrange knows {VERSION}")
 
 

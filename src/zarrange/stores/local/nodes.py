@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import stat
 from typing import TYPE_CHECKING, TypeVar
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
     from zarrange.stores.metadata import Node, NodeType
 
-__all__ = ["is_consolidated", "node_type", "read_file", "read_node"]
+__all__ = ["node_type", "read_file", "read_node"]
 
 T = TypeVar("T")
 
@@ -52,16 +51,6 @@ def _first_of(folder: str | int, parse: Callable[[str, bytes], T]) -> T | None:
         except FileNotFoundError:
             continue
     return None
-
-
-def is_consolidated(folder: str) -> bool:
-    """Return whether a group keeps a copy of the metadata of all that is below it."""
-    if _has(folder, ".zmetadata"):
-        return True
-    try:
-        return bool(json.loads(read_file(folder, "zarr.json")).get("consolidated_metadata"))
-    except (FileNotFoundError, ValueError, AttributeError):
-        return False
 
 
 def read_file(folder: str | int, name: str) -> bytes:
@@ -100,12 +89,3 @@ def _rest(descriptor: int, name: str) -> bytes:
         if length > MAX_METADATA:
             raise UnreadableError(f"its {name} has more than {MAX_METADATA:,} bytes, which are not read")
     return b"".join(parts)
-
-
-def _has(folder: str | int, name: str) -> bool:
-    base, path = (folder, name) if isinstance(folder, int) else (None, os.path.join(folder, name))
-    try:
-        os.stat(path, dir_fd=base, follow_symlinks=False)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    return True

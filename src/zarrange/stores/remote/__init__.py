@@ -24,6 +24,7 @@ from zarrange.stores.remote.objects import PAGE, Objects, parsed
 from zarrange.stores.remote.streams import open_reader, open_writer
 from zarrange.stores.remote.transactions import purge, recover, transact, transactions, undo
 from zarrange.stores.remote.transfer import receiving, sending
+from zarrange.stores.transactions import nothing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,10 +37,6 @@ __all__ = ["RemoteBackend"]
 
 LARGE = 64 * 1024 * 1024
 """From here on, an upload goes in parts, which cannot be conditional: the key is taken first."""
-
-
-def _nothing(*_: int) -> None:
-    """Do nothing."""
 
 
 class RemoteBackend:
@@ -272,8 +269,8 @@ class RemoteBackend:
         intent: Intent,
         *,
         grace: float = 0,
-        check: Callable[[], None] = _nothing,
-        progress: Callable[[int, int], None] = _nothing,
+        check: Callable[[], None] = nothing,
+        progress: Callable[[int, int], None] = nothing,
     ) -> Transaction:
         """Do what an intent says, as a whole or not at all."""
         return transact(self, self._objects, intent, grace=grace, check=check, progress=progress)
@@ -295,6 +292,6 @@ class RemoteBackend:
         """Put back what a removal took. Raises `AlreadyExistsError`, `StoreError`."""
         undo(self, self._objects, name)
 
-    def purge(self, name: str, progress: Callable[[int, int], None] = _nothing) -> None:
+    def purge(self, name: str, progress: Callable[[int, int], None] = nothing) -> None:
         """Delete what a removal took, for good. Raises `NotInStoreError` where something new is, `LeftoverError`."""
         purge(self, self._objects, name, progress)

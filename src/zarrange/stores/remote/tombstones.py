@@ -9,16 +9,14 @@ store.
 
 from __future__ import annotations
 
-import json
 import re
 import time
-from contextlib import suppress
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from attrs import field, frozen
 
-from zarrange.converter import from_json, to_json
+from zarrange.converter import from_json, to_json, version_of
 from zarrange.errors import DamagedError, StoreError, StructureError
 from zarrange.stores.backend import JOURNALS, STAGE, TRASH
 from zarrange.stores.metadata import METADATA
@@ -222,10 +220,8 @@ def _version(said: Any) -> Version:
 
 def parsed(content: bytes, target: type[T], shown: str) -> T:
     """Return what an object of ours holds. Raises `StoreError`: also for a version that is not known."""
-    version = None
-    with suppress(ValueError, RecursionError, AttributeError):  # said more fully below
-        version = json.loads(content).get("zarrange")
-    if type(version) is int and version != VERSION:
+    version = version_of(content)
+    if version not in (None, VERSION):
         raise StoreError(f"{shown!r} has the version {version}; this zarrange knows {VERSION}")
     try:
         return from_json(content, target)
