@@ -7,6 +7,7 @@ import os
 import shutil
 import unicodedata
 from pathlib import Path
+from time import sleep
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from zarrange.errors import (
     StoreError,
     UnknownKindError,
 )
+from zarrange.stores import stamps
 from zarrange.stores.doctor import examine
 from zarrange.stores.local import LocalBackend, descent
 from zarrange.stores.record import read_record
@@ -593,9 +595,21 @@ class TestRefused:
         refused(store, snapshot, StoreError, "is of zarr format 3, and `(box|image)` is of format 2 in `two`", new)
 
 
+@pytest.fixture
+def rest(monkeypatch):
+    """Let a store rest, so that the times of its folders can be relied on."""
+
+    def rest():
+        monkeypatch.setattr(stamps, "TICK", 0.0)
+        sleep(0.05)
+
+    return rest
+
+
 class TestChanged:
     """A store that is not as it was when the plan was made."""
 
+    @pytest.mark.parametrize("is_rested", [False, True], ids=["fresh", "rested"])
     @pytest.mark.parametrize(
         "change",
         [
@@ -609,15 +623,31 @@ class TestChanged:
         ],
         ids=["made", "removed", "attributes", "target", "file", "stray", "migrated"],
     )
-    def test_refused(self, root, snapshot, change):
+    def test_refused(self, root, snapshot, change, is_rested, rest):
         """A plan is not applied to a store that has changed since, and nothing of it is done."""
         store, _ = filled(root, ROWS, [*cells("image", (1, 2)), *cells("note", (1, 2))])
+        if is_rested:
+            rest()
         plan = store.plan_migration(COLUMNS)
         change(store)
         before = snapshot(root)
         with pytest.raises(StoreError, match=r"plan again|where something is already; nothing was changed"):
             plan.apply()
         assert snapshot(root) == before
+
+    @pytest.mark.parametrize("is_rested", [False, True], ids=["fresh", "rested"])
+    def test_looked_at_again(self, root, monkeypatch, is_rested, rest):
+        """What nobody has touched for a while is not looked at again."""
+        store, content = filled(root, ROWS, [*cells("image", (1, 2), (2, 1)), *cells("note", (1, 2))])
+        looked = []
+        look = LocalBackend.look
+        if is_rested:
+            rest()
+        plan = store.plan_migration(COLUMNS)
+        monkeypatch.setattr(LocalBackend, "look", lambda *given: looked.append(given[1]) or look(*given))
+        plan.apply()
+        assert ("r.zarr/i/1/2" in looked) is not is_rested
+        assert content_of(Store(root)) == content
 
     def test_twice(self, root, snapshot):
         """A plan is applied once."""

@@ -8,12 +8,12 @@ taken for absent. `local` and `remote` are the two backends.
 from __future__ import annotations
 
 from threading import Lock
-from typing import IO, TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from attrs import define, field, frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from zarrange.stores.metadata import Node
@@ -38,6 +38,7 @@ __all__ = [
     "Receiving",
     "Requests",
     "Sending",
+    "Stamp",
 ]
 
 WORKING_FOLDER = ".zarrange"
@@ -78,6 +79,13 @@ ARTICLES = {
 """What is found, and what kinds are of, in words."""
 FOLDER = Found("folder")
 FILE = Found("file")
+
+
+class Stamp(NamedTuple):
+    """What a folder and files in it are like without being read. `newest` is the latest of their times, in seconds."""
+
+    newest: float
+    what: tuple[object, ...]
 
 
 @frozen
@@ -259,6 +267,12 @@ class Backend(Protocol):
         """Return what is different when it is written anew: of the metadata files in a folder, of a file itself (`""`).
 
         Empty where nothing is. Raises `UnreadableError`, also for a symlink.
+        """
+
+    def stamp(self, path: str, names: Collection[str]) -> Stamp | None:
+        """Return what is different when a name comes into a folder or goes, or one of these files is written anew.
+
+        Of the root, what a store keeps for itself does not count. `None` where that cannot be told without reading.
         """
 
     def kept(self, path: str, versions: Mapping[str, str]) -> bool:

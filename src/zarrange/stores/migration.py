@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections import Counter
-from functools import partial
+from functools import cached_property, lru_cache, partial
+from time import time
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field, frozen
@@ -23,11 +24,13 @@ from zarrange.stores.amounts import in_bytes
 from zarrange.stores.doctor.consolidation import read_attributes
 from zarrange.stores.doctor.survey import Mismatched, Unmatched, survey
 from zarrange.stores.entries import Entry, Unreadable
+from zarrange.stores.metadata import METADATA
 from zarrange.stores.paths import above, joined
 from zarrange.stores.plan import Left, Plan, Step, transacting
 from zarrange.stores.record import is_recorded, read_record, recorded
 from zarrange.stores.removal import refuse_clashes
 from zarrange.stores.seal import is_complete
+from zarrange.stores.stamps import take_stamps
 from zarrange.stores.transactions import Intent, Move
 from zarrange.stores.upkeep import refuse_kept
 from zarrange.stores.ways import Ways
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
     from zarrange.stores.backend import Backend
     from zarrange.stores.doctor.survey import Folder
     from zarrange.stores.metadata import Node
+    from zarrange.stores.stamps import Stamps
 
 __all__ = ["Asked", "Choice", "View", "check_targets", "look", "plan_migration", "short_of_room"]
 
@@ -68,7 +72,7 @@ class Choice:
         return chosen
 
 
-@frozen
+@frozen(slots=False)
 class Asked:
     """What is asked for: from one layout to another. `fixed` are values of fields that only one of them has.
 
@@ -81,6 +85,13 @@ class Asked:
     choice: Choice = field(factory=Choice)
     force: bool = False
 
+    @cached_property
+    def mapping(self) -> Difference:
+        """What becomes of every key. Raises `RefusedError` for a layout with a clash."""
+        for layout in (self.old, self.new):
+            refuse_clashes(layout)
+        return difference(self.old, self.new, self.fixed)
+
 
 def plan_migration(backend: Backend, asked: Asked) -> Plan:
     """Return the plan that brings a store to another layout.
@@ -92,23 +103,38 @@ def plan_migration(backend: Backend, asked: Asked) -> Plan:
     """
     record = read_record(backend)
     refuse_kept(backend)
+    began = time()
     view, intent = _prepared(backend, asked)
+    state = _State(record, view.steps, intent, view.stamps(began))
     do = transacting(backend, intent)
-    holds = partial(_is_as_planned, backend, asked, record, view.steps, intent)
+    holds = partial(_holds, backend, asked, state)
     steps = tuple(view.steps)
     is_more = backend.is_there() and not is_recorded(backend, asked.new)
     return Plan("migrate", backend.root, steps, view.all_left, backend=backend, do=do, holds=holds, is_more=is_more)
 
 
-def _is_as_planned(backend: Backend, asked: Asked, record: bytes | None, steps: list[Step], intent: Intent) -> bool:
+@frozen
+class _State:
+    """A store as it was when a plan was made, and what was planned."""
+
+    record: bytes | None
+    steps: list[Step]
+    intent: Intent
+    stamps: Stamps | None
+
+
+def _holds(backend: Backend, asked: Asked, state: _State) -> bool:
     """Whether the same plan would be made now; whoever makes something in a moment finds the store busy.
 
-    Where somebody has brought it to another layout, nothing may be left that the old one knows, and all of it moved.
+    It would be, if nothing that it stands on was touched; else it is made again. Where somebody has brought the store
+    to another layout, nothing may be left that the old one knows, and all of it moved.
     """
-    if read_record(backend) != record:
+    if read_record(backend) != state.record:
         return False
-    view, again = _prepared(backend, asked)
-    return again == intent and view.steps == steps
+    if state.stamps is not None and state.stamps.still_hold():
+        return True
+    view, intent = _prepared(backend, asked)
+    return intent == state.intent and view.steps == state.steps
 
 
 def _prepared(backend: Backend, asked: Asked) -> tuple[View, Intent]:
@@ -124,10 +150,7 @@ def _prepared(backend: Backend, asked: Asked) -> tuple[View, Intent]:
 
 def look(backend: Backend, asked: Asked, *, is_copy: bool = False) -> View:
     """Look at everything in a store, and at what becomes of it; a copy takes along what keeps its path, too."""
-    for layout in (asked.old, asked.new):
-        refuse_clashes(layout)
-    mapping = difference(asked.old, asked.new, asked.fixed)
-    view = View(backend, asked.old, mapping, asked.choice, is_copy)
+    view = View(backend, asked.old, asked.mapping, asked.choice, is_copy)
     view.look()
     if view.unreadable and not asked.force:
         raise IncompleteError([(one.path, one.reason) for one in view.unreadable])
@@ -226,6 +249,19 @@ class View:
         self.ambiguous.add(entry.path)
         return self._choice.of(entry)
 
+    def stamps(self, began: float) -> Stamps | None:
+        """Return the stamps of all that was looked at since `began`, `None` where there are none to rely on."""
+        if self.unreadable:
+            return None  # what becomes readable has the times that it had
+        files = {step.path: step.versions for step in self.steps}
+        folders = {
+            path: files.get(path, METADATA)
+            if folder.items is None
+            else [name for name, sort in folder.items if sort == "file"]
+            for path, folder in self.folders.items()
+        }
+        return take_stamps(self._backend, folders, began)
+
     @property
     def all_left(self) -> tuple[Left, ...]:
         """What stays where it is, also because it could not be read."""
@@ -253,15 +289,20 @@ def short_of_room(source: Backend, target: Backend, view: View) -> Iterator[str]
     """Say where there is not room enough for what is copied: into another store, or to another file system."""
     needed: Counter[int] = Counter()
     free: dict[int, int] = {}
+    room_from, room_to = lru_cache(source.room), lru_cache(target.room)
     for move in view.moves:
-        there = target.room(move.target or "")
-        if there is None or (source is target and there[0] == (source.room(move.source) or there)[0]):
+        there = room_to(_folder(move.target or ""))
+        if there is None or (source is target and there[0] == (room_from(_folder(move.source)) or there)[0]):
             continue
         needed[there[0]] += source.size(move.source)
         free[there[0]] = there[1]
     for number, size in needed.items():
         if size > free[number]:
             yield f"there are {in_bytes(size)} to copy, and {in_bytes(free[number])} are free where they would come to"
+
+
+def _folder(path: str) -> str:
+    return path.rpartition("/")[0]
 
 
 def _collisions(ends: Iterable[tuple[str, str]]) -> Iterator[str]:

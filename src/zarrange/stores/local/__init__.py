@@ -15,7 +15,7 @@ from itertools import islice
 from typing import IO, TYPE_CHECKING, Any, Literal
 
 from zarrange.errors import AccessDeniedError, NotFoundError, UnreadableError
-from zarrange.stores.backend import FILE, FOLDER, MARK, TRASH, Found, Requests
+from zarrange.stores.backend import FILE, FOLDER, MARK, TRASH, WORKING_FOLDER, Found, Requests, Stamp
 from zarrange.stores.local import creation, moving
 from zarrange.stores.local.descent import Descent, status
 from zarrange.stores.local.folders import check_way, sweep
@@ -27,7 +27,7 @@ from zarrange.stores.metadata import METADATA, is_part
 from zarrange.stores.transactions import nothing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from zarrange.stores.backend import Around, CopySort, Item, ItemSort, Receiving, Sending
@@ -256,6 +256,21 @@ class LocalBackend:
             found[name] = f"{status.st_ino}-{status.st_size}-{status.st_mtime_ns}"
         return found
 
+    def stamp(self, path: str, names: Collection[str]) -> Stamp | None:
+        """Return what is different when a name comes into a folder or goes, or one of these files is written anew."""
+        whole = self._prefix + path
+        try:
+            if path:
+                times = [_times(whole)]
+                what = []
+            else:  # its times change whenever the working folder comes or goes
+                times = []
+                what = sorted(name for name in os.listdir(whole) if name != WORKING_FOLDER)
+            times += [_times(f"{whole}/{name}") for name in names]
+        except OSError:
+            return None
+        return Stamp(max((time for *both, _, _ in times for time in both), default=0) / 1e9, (*what, *times))
+
     def kept(self, path: str, versions: Mapping[str, str]) -> bool:
         """Return whether the node that had these versions was removed, and all of it is there to be put back."""
         for one in self.transactions():
@@ -315,6 +330,15 @@ class LocalBackend:
     def purge(self, name: str) -> None:
         """Delete what a removal took."""
         moving.purge(self, name)
+
+
+def _times(path: str) -> tuple[int, int, int, int]:
+    """When something was written and changed, in nanoseconds, and which one it is; zeros for nothing."""
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return 0, 0, 0, 0
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_dev, found.st_ino
 
 
 def _files(top: str) -> Iterator[os.stat_result]:

@@ -27,10 +27,10 @@ from zarrange.stores.remote.transfer import receiving, sending
 from zarrange.stores.transactions import nothing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from zarrange.stores.backend import Around, CopySort, Item, ItemSort, Receiving, Sending
+    from zarrange.stores.backend import Around, CopySort, Item, ItemSort, Receiving, Sending, Stamp
     from zarrange.stores.transactions import Intent, Transaction
 
 __all__ = ["RemoteBackend"]
@@ -241,6 +241,10 @@ class RemoteBackend:
         return receiving(self._objects, path, sort)
 
     # --- changes of the whole ----------------------------------------------------------------------------------------
+
+    def stamp(self, path: str, names: Collection[str]) -> Stamp | None:  # noqa: ARG002 - the same everywhere
+        """Return `None`: what has a prefix in common has no time of its own."""
+        return None
 
     def versions(self, path: str) -> dict[str, str]:
         """Return which objects make a node, or the object itself (`""`), each with what changes when it is put anew."""
