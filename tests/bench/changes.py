@@ -4,8 +4,8 @@
 
 Removing hides an array whatever its size, and purges it later: against `shutil.rmtree` of the same array. Migrating
 renames each array twice, with a journal: against one bare `os.rename` for each, into folders made before, with an fsync
-of the same folders; once of a store that has rested for some seconds, and once of one that was written just now, of
-which no time can be relied on. The sides take turns, each on a store of its own; wall-clock times, and the turn with the
+of the same folders; of a store that has rested for some seconds, and of one that was written just now, where no time is
+relied on. The sides take turns, each on a store of its own; wall-clock times, and the turn with the
 median ratio counts. Exit status 0 if every figure is met.
 """
 
