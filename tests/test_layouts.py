@@ -17,6 +17,8 @@ from tests.strategies import fits, values_of
 
 from zarrange import Key, Layout, Store
 from zarrange.errors import FieldError
+from zarrange.language.arrangement import arrangement
+from zarrange.language.difference import difference
 from zarrange.language.fields import IntField, PathField
 from zarrange.language.shipped import shipped_layouts
 from zarrange.language.templates import Text
@@ -195,6 +197,63 @@ class TestRoundTrips:
         assert all(layout.render(one.kind, **one.values).path == identifier.path for one in readings)
         if not layout.allow:
             assert layout.match(identifier.path) == layout.match(identifier) == key
+
+
+class TestViews:
+    """A shipped layout says how it is looked at, and it is the same layout as without."""
+
+    @pytest.mark.parametrize(
+        ("name", "by", "slider", "panels"),
+        [
+            *(
+                (
+                    name,
+                    "run",
+                    "iteration",
+                    {
+                        "validation_raw": None,
+                        "validation_gt": "validation_raw",
+                        "validation_prediction": None,
+                        "validation_output": "validation_raw",
+                        "best_validation": "validation_raw",
+                        "snapshot_array": None,
+                    },
+                )
+                for name in TRIO
+            ),
+            ("ome-zarr-plate", "plate", "field", {"image_level": None, "label_level": "image_level"}),
+            ("cellmap", "dataset", "crop", {"em_level": None, "groundtruth_level": None, "inference_level": None}),
+        ],
+    )
+    def test_what_is_seen(self, name, by, slider, panels):
+        """Each layout has its runs, its slider, and panels in the order in which a person compares them."""
+        found = arrangement(LAYOUTS[name])
+        assert (found.by, found.slider) == (by, slider)
+        assert [(one.kind, one.over) for one in found.panels] == [*panels.items()]
+        assert [one.has_slider for one in found.panels] == [
+            slider in LAYOUTS[name].kind(kind).fields for kind in panels
+        ]
+        assert found.title != name
+
+    @each_layout
+    def test_labels_lie_over_what_is_chosen_alike(self, layout):
+        """Whatever tells two images apart that others are drawn over tells those apart as well, the dataset aside."""
+        for one in arrangement(layout).panels:
+            if one.over is not None and layout.name in TRIO:
+                assert set(layout.kind(one.over).fields) <= {*layout.kind(one.kind).fields, "index"}
+            elif one.over is not None:
+                assert set(layout.kind(one.over).fields) <= set(layout.kind(one.kind).fields)
+
+    @each_layout
+    def test_a_store_that_was_recorded_without_a_view(self, layout, tmp_path):
+        """A store whose recorded layout differs in its view alone has the given one, which differs in nothing else."""
+        text = Path(layout.file).read_text()
+        before = Layout.parse(text[: text.index("view:\n")], file=layout.file)
+        assert before.view != layout.view
+        Store.init(tmp_path, before)
+        assert Store(tmp_path, layout).layout is layout
+        assert Store(tmp_path).layout.view == before.view
+        assert difference(before, layout).is_same
 
 
 class TestClashes:

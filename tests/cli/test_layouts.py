@@ -204,7 +204,7 @@ class TestCheck:
         assert (done.returncode, run["tool"]["driver"]["version"]) == (1, package.__version__)
         assert (rule["id"], rule["shortDescription"]["text"]) == (
             "unknown-field",
-            "A template names a field that is not declared.",
+            "A template or the view names a field that is not declared.",
         )
         assert result["message"]["text"] == "`rum` is not a declared field\nhelp: a similar field exists: `run`"
         assert result["locations"][0]["physicalLocation"]["artifactLocation"] == {"uri": "bad.yaml"}

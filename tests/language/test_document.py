@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from zarrange import Layout, LayoutError
+from zarrange.language.document import ViewSpec
 
 BASE = """\
 zarrange: 1
@@ -28,6 +29,15 @@ files:
 allow:
   - {rule: nested-kinds, kinds: [grid], because: It is a test.}
 """
+
+VIEWED = (
+    BASE.replace(
+        "files:",
+        "".join(f"  {name}: {{container: box, path: {name}}}\n" for name in ("mask", "other", "examples")) + "files:",
+    )
+    + "view: {title: T, by: run, slider: part, panels: [grid, mask], overlays: {mask: other, examples: grid}}\n"
+)
+OVERLAYS = {"mask": "other", "examples": "grid"}
 
 
 @pytest.fixture
@@ -113,6 +123,54 @@ class TestExtends:
         layout = load(own=text)
         assert layout.render("validation", run="a b").path == "runs/a%20b/validation.zarr"
         assert "prediction" in layout.render("validation_prediction", run="a", iteration=1, dataset="d").path
+
+    def test_a_view_is_inherited(self, load):
+        """Each key of a view is inherited for itself, and `null` takes it away; its title is the file's own."""
+        layout = load(base=VIEWED, own=own("view: {panels: [mask], overlays: {examples: null, grid: other}}\n"))
+        assert layout.view == ViewSpec(None, "run", "part", ("mask",), {"mask": "other", "grid": "other"})
+        assert load(own=own("view: {slider: null, overlays: null, title: Mine}\n")).view == ViewSpec(
+            "Mine", "run", None, ("grid", "mask")
+        )
+        assert load(own=own("view: null\n")).view == ViewSpec()
+        assert load(own=own("")).view == ViewSpec(
+            None, "run", "part", ("grid", "mask"), {"mask": "other", "examples": "grid"}
+        )
+
+    @pytest.mark.parametrize(
+        ("text", "view"),
+        [
+            ("arrays: {mask: null}", (None, "run", "part", ("grid",), {"examples": "grid"})),
+            ("arrays: {other: null, examples: null}", (None, "run", "part", ("grid", "mask"), {})),
+            ("fields: {part: {type: str}}", (None, "run", None, ("grid", "mask"), OVERLAYS)),
+            (
+                "fields: {run: null}\nfragments: {run_dir: runs}\nallow: []",
+                (None, None, "part", ("grid", "mask"), OVERLAYS),
+            ),
+            ("view: {by: part}", (None, "part", None, ("grid", "mask"), OVERLAYS)),
+            (
+                "view: {overlays: {grid: examples}}",
+                (None, "run", "part", ("grid", "mask"), {"mask": "other", "grid": "examples"}),
+            ),
+        ],
+    )
+    def test_what_a_view_inherits_gives_way(self, load, text, view):
+        """What is inherited of a view and does not fit any more goes without a word; what fits stays."""
+        assert load(base=VIEWED, own=own(text)).view == ViewSpec(*view)
+
+    def test_what_a_view_says_itself_must_fit(self, load):
+        """What a layout says of its view itself is reported, whatever it inherits."""
+        with pytest.raises(LayoutError) as caught:
+            load(base=VIEWED, own=own("arrays: {other: null}\nview: {slider: run, overlays: {grid: other}}\n"))
+        assert found(caught, load.folder) == [
+            ("wrong-type", "own.yaml:4:16", "`run` is a field of type `str`, which cannot be slid through"),
+            ("unknown-kind", "own.yaml:4:38", "`other` is not a kind"),
+        ]
+
+    def test_a_wrong_view_of_a_base_is_wrong(self, load):
+        """A key that no view has is reported in the base, too."""
+        with pytest.raises(LayoutError) as caught:
+            load(base=VIEWED.replace("slider:", "slides:"), own=own(""))
+        assert found(caught, load.folder) == [("unknown-key", "base.yaml:24:27", "`slides` is not a key here")]
 
     def test_several_levels(self, load):
         """A layout may extend one that extends another; the nearest wins."""
@@ -247,6 +305,10 @@ class TestStructure:
                 "expected text or a whole number or a number or true or false, got a list",
             ),
             ("zarrange: 1\nallow: [{rule: nested-kinds, because: x}]", "missing-key", "2:9", "`kinds` is missing"),
+            ("zarrange: 1\nview:", "wrong-type", "2:6", "expected a mapping, got nothing"),
+            ("zarrange: 1\nview: {panel: []}", "unknown-key", "2:8", "`panel` is not a key here"),
+            ("zarrange: 1\nview: {overlays: []}", "wrong-type", "2:18", "expected a mapping, got a list"),
+            ("zarrange: 1\nview: {overlays: {a: null}}", "wrong-type", "2:22", "expected text, got nothing"),
             ("[]", "wrong-type", "1:1", "expected a mapping, got a list"),
             ("text", "wrong-type", "1:1", "expected a mapping, got the text 'text'"),
         ],

@@ -465,12 +465,15 @@ class TestAgreement:
             edited(("doc: A box.", "examples: [{values: {run: a}, path: a/box.zarr}]")),
             edited(("fields:", "rules: {missing-example: error}\nfields:")),
             edited(("fields:", "allow: [{rule: nested-kinds, kinds: [grid, flat], because: Why not.}]\nfields:")),
+            edited(
+                ("fields:", "view: {title: Look, slider: iteration, panels: [flat], overlays: {grid: flat}}\nfields:")
+            ),
             edited(("{type: int, min: 0}", "{min: 0, type: int}  # a comment")),
             edited(("min: 0", "min: 0, renamed_from: step"), ("doc: A box.", "doc: A box., renamed_from: chest")),
         ],
     )
     def test_other_words_agree(self, layout, text):
-        """Names, docs, examples, rules and allowed findings may differ."""
+        """Names, docs, examples, rules, allowed findings and views may differ."""
         other = Layout.parse(text)
         assert layout.agrees_with(other)
         assert other.agrees_with(layout)

@@ -183,10 +183,12 @@ arrays:
     container: box
     path: "a{{ n }}"
     examples: [{values: {run: r, n: 7}, path: r.zarr/a7}]
+  mask: {container: box, path: "m{{ n }}"}
 files:
   note: {path: "{{ run }}.txt", doc: null, renamed_from: memo}
 rules: {missing-example: off}
 allow: [{rule: nested-kinds, kinds: [part, grid], because: It is a test.}]
+view: {title: Good ones, by: run, slider: day, panels: [grid], overlays: {mask: grid}}
 """
 
 BROKEN = [
@@ -256,6 +258,18 @@ BROKEN = [
     ("kinds: [part, grid]", "kinds: [part, 'the grid']", "$.allow[0].kinds[1]"),
     ("because: It is a test.", "because: ' '", "$.allow[0].because"),
     ("allow: [{rule: nested-kinds, kinds: [part, grid], because: It is a test.}]", "allow: nested-kinds", "$.allow"),
+    ("title: Good ones", "title: [Good ones]", "$.view.title"),
+    ("title: Good ones", "name: Good ones", "$.view"),
+    ("by: run", "by: 1", "$.view.by"),
+    ("by: run", "by: a-b", "$.view.by"),
+    ("slider: day", "slider: ''", "$.view.slider"),
+    ("panels: [grid]", "panels: grid", "$.view.panels"),
+    ("panels: [grid]", "panels: null", "$.view.panels"),
+    ("panels: [grid]", "panels: [class]", "$.view.panels[0]"),
+    ("overlays: {mask: grid}", "overlays: [mask, grid]", "$.view.overlays"),
+    ("overlays: {mask: grid}", "overlays: null", "$.view.overlays"),
+    ("overlays: {mask: grid}", "overlays: {mask: null}", "$.view.overlays.mask"),
+    ("overlays: {mask: grid}", "overlays: {the-mask: grid}", "$.view.overlays"),
 ]
 
 
@@ -493,6 +507,16 @@ SECTIONS = {
         st.sampled_from(sorted(RULES)), mostly(st.sampled_from(["off", "warning", "error"])), max_size=2
     ),
     "allow": st.lists(ALLOWED, max_size=2),
+    "view": mapping(
+        {},
+        {
+            "title": st.just("text"),
+            "by": NAMES,
+            "slider": NAMES,
+            "panels": st.lists(NAMES, max_size=2),
+            "overlays": section(NAMES),
+        },
+    ),
 }
 
 

@@ -13,7 +13,7 @@ from zarrange.language import faults
 from zarrange.language.automaton import Budget
 from zarrange.language.cures import ALL_STEPS
 from zarrange.language.declarations import make_field
-from zarrange.language.document import Document, Located, structure_document
+from zarrange.language.document import Document, Located, ViewSpec, structure_document
 from zarrange.language.kinds import Example, Kind, Sort
 from zarrange.language.matcher import Matcher
 from zarrange.language.notes import NAME, NO_NAMES
@@ -21,6 +21,7 @@ from zarrange.language.proof import Proof, prove
 from zarrange.language.renaming import contradictions
 from zarrange.language.templates import Names, Text, Tree, parse_template
 from zarrange.language.variants import MAX_CONDITIONS, TooManyVariants, check_variants, unfold
+from zarrange.language.viewing import sound_view
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -42,7 +43,8 @@ _SECTIONS: dict[str, Sort] = {"containers": "container", "groups": "group", "arr
 class Assembly:
     """What a layout file comes to: what `check` looks at and `Layout` offers.
 
-    `named` has the names of all kinds, those that have faults included.
+    `named` has the names of all kinds, those that have faults included. `view` is what the document says of it, without
+    what is inherited and does not fit.
     """
 
     document: Document
@@ -50,6 +52,7 @@ class Assembly:
     fields: Mapping[str, Field]
     kinds: Mapping[str, Kind]
     named: frozenset[str]
+    view: ViewSpec
 
     @cached_property
     def proof(self) -> Proof:
@@ -117,10 +120,14 @@ class _Assembler:
         kinds = {kind.name: kind for kind in self._kinds(names)}
         self._check_renamings(["fields"], "field")
         self._check_renamings([*_SECTIONS], "kind")
-        named = {
-            name for section in _SECTIONS for name in (*getattr(self.document, section), *self.broken.get(section, ()))
-        }
-        return Assembly(self.document, self.located, self.fields, kinds, frozenset(named))
+        sorts = {name: sort for section, sort in _SECTIONS.items() for name in self._declared(section)}
+        fields = {name: self.fields.get(name) for name in self._declared("fields")}
+        view = sound_view(self.document.view, self.located, fields, sorts, self.report)
+        return Assembly(self.document, self.located, self.fields, kinds, frozenset(sorts), view)
+
+    def _declared(self, section: str) -> tuple[str, ...]:
+        """Return the names that stand in a section, those of what has faults included."""
+        return (*getattr(self.document, section), *self.broken.get(section, ()))
 
     def _fault(self, fault: Fault, message: str, span: Span, advice: str | None = None, *labels: Label) -> None:
         self.report(fault(message, span, advice, labels))

@@ -1,7 +1,8 @@
-"""The layout file as classes: what may stand in it, `extends` resolved, every piece with its place.
+"""The layout file as classes: what may stand in it, the files that it extends, every piece with its place.
 
 cattrs structures the document strictly; a problem's key path leads to the YAML node and so to a position. What is
-wrong is reported and left out, so that the rest is still checked. What the pieces mean is `layout`'s matter.
+wrong is reported and left out, so that the rest is still checked. What is inherited is merged by `inheritance`; what
+the pieces mean is `layout`'s matter.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ __all__ = [
     "FileSpec",
     "GroupSpec",
     "Located",
+    "ViewSpec",
     "locate_layout",
     "read_chain",
     "structure_document",
@@ -119,6 +121,23 @@ class AllowSpec:
 
 
 @frozen
+class ViewSpec:
+    """How a store is looked at: what its pages call things, and what they put where."""
+
+    title: Annotated[str | None, "What the pages are headed by; the layout's name unless given."] = None
+    by: Annotated[Name | None, "The field that tells runs from each other; else the first that all arrays share."] = (
+        None
+    )
+    slider: Annotated[
+        Name | None, "The `int`, `date` or `datetime` field that is slid through; else the one that most arrays have."
+    ] = None
+    panels: Annotated[tuple[Name, ...], "Arrays that stand first, in this order; the others follow as declared."] = ()
+    overlays: Annotated[dict[Name, Name], "Arrays of labels, each with the array that they are drawn over."] = field(
+        factory=dict
+    )
+
+
+@frozen
 class Document:
     """A whole layout file."""
 
@@ -138,6 +157,9 @@ class Document:
         dict[str, Literal["off", "warning", "error"]], "Rules that are turned off, or whose findings weigh otherwise."
     ] = field(factory=dict)
     allow: Annotated[tuple[AllowSpec, ...], "Findings that are accepted, each with its reason."] = ()
+    view: Annotated[ViewSpec, "How a store of the layout is looked at; no path depends on it."] = field(
+        factory=ViewSpec
+    )
 
 
 @define
@@ -161,6 +183,10 @@ class Located:
         """Return where some characters of the text at `path` stand."""
         source, there = self._origin(path)
         return source.inside(there, start, end)
+
+    def is_inherited(self, path: KeyPath) -> bool:
+        """Return whether what is at `path` comes from a file that this one extends."""
+        return self._origin(path)[0] is not self.origins[()][0]
 
     def _origin(self, path: KeyPath) -> tuple[Source, KeyPath]:
         while path and path not in self.origins:
@@ -243,95 +269,6 @@ def _is_same_file(one: Path, other: Path) -> bool:
 
 def _start_of(file: str) -> Span:
     return Span(file, 1, 1, 1, 1)
-
-
-# --- extends ---------------------------------------------------------------------------------------------------------
-
-
-def merge(chain: Sequence[Source], report: Callable[[Diagnostic], None]) -> Located:
-    """Return the data of a source with what it inherits from those that it extends (the furthest is last).
-
-    Mappings merge by key, anything else replaces, `null` takes away what was inherited. Examples speak of the
-    paths of the file that has them and are not inherited; accepted findings (`allow`) add up.
-    """
-    merged = _own(chain[-1])
-    for source in reversed(chain[:-1]):
-        own = _own(source)
-        if isinstance(merged.data, dict) and isinstance(own.data, dict):
-            _check_taken_away(merged.data, own, report)
-        merged = _merge(merged, own)
-    return merged
-
-
-def _check_taken_away(base: dict[str, Any], own: Located, report: Callable[[Diagnostic], None]) -> None:
-    """Report entries that are to be taken away but were not inherited: most likely a slip of the pen."""
-    for section in (*SECTIONS, "rules"):
-        entries, inherited = own.data.get(section), base.get(section)
-        known = inherited if isinstance(inherited, dict) else {}
-        for name in [name for name, entry in entries.items() if entry is None] if isinstance(entries, dict) else []:
-            if name not in known:
-                message = f"`{name}` is not inherited, so it cannot be taken away"
-                report(faults.unknown_key(message, own.key_span((section, name)), similar(name, known, "entry")))
-
-
-def _own(source: Source) -> Located:
-    origins: dict[KeyPath, tuple[Source, KeyPath]] = {}
-    _record(source.data, (), (), source, origins)
-    return Located(source.data, origins)
-
-
-def _record(data: Any, path: KeyPath, there: KeyPath, source: Source, origins: dict[Any, Any]) -> None:
-    origins[path] = (source, there)
-    items = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
-    for key, value in items:
-        _record(value, (*path, key), (*there, key), source, origins)
-
-
-def _merge(base: Located, own: Located) -> Located:
-    source = own.origins[()][0]
-    if not isinstance(base.data, dict) or not isinstance(own.data, dict):
-        return own if isinstance(base.data, dict) else base  # whichever is wrong
-    origins = {path: origin for path, origin in base.origins.items() if "examples" not in path[2:3]}
-    origins.update(own.origins)
-    data = _merged(_without_examples(base.data), own.data)
-    data.pop("extends", None)
-    # A version is not inherited, and what is wrong with a base is wrong, whatever the layout on top of it says.
-    for key, is_fine in (
-        ("zarrange", base.data.get("zarrange") == 1),
-        ("extends", isinstance(base.data.get("extends"), str)),
-    ):
-        if key in base.data and not is_fine:
-            data[key], origins[key,] = base.data[key], base.origins[key,]
-    if isinstance(base.data.get("allow"), list) and isinstance(own.data.get("allow"), list):
-        data["allow"] = [*base.data["allow"], *own.data["allow"]]
-        origins.update({path: origin for path, origin in base.origins.items() if path[:1] == ("allow",) and path[1:]})
-        for at, item in enumerate(own.data["allow"]):
-            _record(item, ("allow", len(base.data["allow"]) + at), ("allow", at), source, origins)
-    return Located(data, origins)
-
-
-def _without_examples(data: dict[str, Any]) -> dict[str, Any]:
-    def stripped(entry: Any) -> Any:
-        return {key: value for key, value in entry.items() if key != "examples"} if isinstance(entry, dict) else entry
-
-    return {
-        section: {name: stripped(entry) for name, entry in entries.items()} if isinstance(entries, dict) else entries
-        for section, entries in data.items()
-        if section not in {"zarrange", "name", "doc", "extends"}
-    }
-
-
-def _merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-    result = dict(base)
-    for key, value in own.items():
-        if value is None:
-            result.pop(key, None)
-        elif isinstance(value, dict):
-            inherited = result.get(key)
-            result[key] = _merged(inherited if isinstance(inherited, dict) else {}, value)
-        else:
-            result[key] = value
-    return result
 
 
 # --- structure -------------------------------------------------------------------------------------------------------

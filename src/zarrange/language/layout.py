@@ -18,9 +18,10 @@ from zarrange.errors import LayoutError, UnknownKindError
 from zarrange.identifiers import Identifier
 from zarrange.language.assembly import assemble
 from zarrange.language.check import check, check_settings, clashes
-from zarrange.language.document import locate_layout, merge, read_chain, read_source
+from zarrange.language.document import locate_layout, read_chain, read_source
 from zarrange.language.filters import BUILT_IN, Filter
 from zarrange.language.findings import Findings, TooManyFindings
+from zarrange.language.inheritance import merge
 from zarrange.language.source import Source, parse
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from zarrange.diagnostics import Diagnostic
     from zarrange.identifiers import Key
-    from zarrange.language.document import AllowSpec, Document
+    from zarrange.language.document import AllowSpec, Document, ViewSpec
     from zarrange.language.fields import Field
     from zarrange.language.kinds import Kind
 
@@ -120,6 +121,11 @@ class Layout:
     def allow(self) -> tuple[AllowSpec, ...]:
         """The findings that the layout accepts, each with its reason."""
         return self._assembly.document.allow
+
+    @property
+    def view(self) -> ViewSpec:
+        """What the layout says of how its stores are looked at; `arrangement` adds what it leaves open."""
+        return self._assembly.view
 
     def kind(self, name: str) -> Kind:
         """Return a kind by its name. Raises `UnknownKindError`."""

@@ -60,7 +60,7 @@ class Matcher:
         """Return the key whose path this is, or `None`. Raises `AmbiguousPathError` where there are several."""
         found = self._simple_readings(path)
         if self._others:
-            found += islice(lattice_readings(self._others, path), 2)
+            found += islice(lattice_readings(self._likely(path), path), 2)
         return self.only(path, found)
 
     @staticmethod
@@ -76,12 +76,16 @@ class Matcher:
         """Return every key whose path this is, in order."""
         found = self._simple_readings(path)
         if self._others:
-            found += lattice_readings(self._others, path)
+            found += lattice_readings(self._likely(path), path)
         return tuple(sorted(found)) if len(found) > 1 else tuple(found)
 
     def readings_by_lattice(self, path: str) -> tuple[Key, ...]:
         """Return what `matches` does, without the functions that make it fast."""
         return tuple(sorted(lattice_readings(self._candidates, path)))
+
+    def _likely(self, path: str) -> Iterator[Candidate]:
+        """Yield the variants whose own texts stand in a path: a lattice is much dearer than this look."""
+        return ((kind, variant) for kind, variant in self._others if _has_texts(variant, path))
 
     def _simple_readings(self, path: str) -> list[Key]:
         if (len(path) > MAX_SEGMENT_BYTES or not path.isascii()) and path_fault(path):
@@ -97,6 +101,20 @@ def is_simple(variant: Variant) -> bool:
         sum(isinstance(piece, Slot) for piece in segment) <= 1
         and not any(isinstance(piece, Slot) and piece.is_multiple for piece in segment)
         for segment in variant.segments()
+    )
+
+
+def _has_texts(variant: Variant, path: str) -> bool:
+    """Whether a path begins and ends as a variant does, and has the texts between in their order."""
+    at = 0
+    for piece in variant.pieces:
+        if isinstance(piece, Text):
+            at = path.find(piece.text, at) + len(piece.text)
+            if at < len(piece.text):
+                return False
+    first, last = variant.pieces[0], variant.pieces[-1]
+    return not (isinstance(first, Text) and not path.startswith(first.text)) and not (
+        isinstance(last, Text) and not path.endswith(last.text)
     )
 
 

@@ -12,6 +12,7 @@ from typing import TypeAlias
 from zarrange.diagnostics import Diagnostic
 from zarrange.language.faults.declaring import (
     contradictory_renaming,
+    contradictory_view,
     invalid_choice,
     invalid_name,
     invalid_pattern,
@@ -46,6 +47,7 @@ __all__ = [
     "FAULTS",
     "Fault",
     "contradictory_renaming",
+    "contradictory_view",
     "duplicate_key",
     "extends_cycle",
     "fragment_cycle",
@@ -79,6 +81,7 @@ FAULTS: dict[str, Fault] = {
     fault.__name__.replace("_", "-"): fault
     for fault in (
         contradictory_renaming,
+        contradictory_view,
         duplicate_key,
         extends_cycle,
         fragment_cycle,

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "contradictory_renaming",
+    "contradictory_view",
     "invalid_choice",
     "invalid_name",
     "invalid_pattern",
@@ -260,14 +261,15 @@ def unknown_container(
 
 
 def unknown_kind(message: str, span: Span, advice: str | None = None, labels: tuple[Label, ...] = ()) -> Diagnostic:
-    """An accepted finding is about a kind that does not exist.
+    """An accepted finding or the view is about a kind that does not exist.
 
     ## What it does
-    Looks for each of the `kinds` of an entry of `allow` among the kinds of the layout.
+    Looks for each of the `kinds` of an entry of `allow`, and for those of the `panels` and the `overlays` of `view`,
+    among the kinds of the layout. What a view inherits goes with its kinds.
 
     ## Why is this bad?
     The entry accepts nothing: a kind was renamed or removed, or its name is misspelt. What it was meant to accept is
-    found again, or is gone and the entry with its reason misleads its readers.
+    found again, or is gone and the entry with its reason misleads its readers. A panel of such a kind is never seen.
 
     ## Example
     ```yaml
@@ -383,3 +385,39 @@ def contradictory_renaming(
     ```
     """
     return Diagnostic("contradictory-renaming", message, span, advice, labels=labels)
+
+
+def contradictory_view(
+    message: str, span: Span, advice: str | None = None, labels: tuple[Label, ...] = ()
+) -> Diagnostic:
+    """The view of a layout says two things that cannot both be.
+
+    ## What it does
+    Looks for a field that is to tell runs from each other and is to be slid through as well, for an array that stands
+    twice among the panels, and for arrays that are to be drawn over themselves, or over each other in a circle.
+
+    ## Why is this bad?
+    A page shows one run and slides through the values of another field. An array has one place on it, and of those that
+    lie over each other one must be the lowest.
+
+    ## Example
+    ```yaml
+    fields:
+      run: {type: str}
+      iteration: {type: int}
+    files:
+      log: {path: "{{ run }}/{{ iteration }}.txt"}
+    view: {by: iteration, slider: iteration}
+    ```
+
+    ## Use instead
+    ```yaml
+    fields:
+      run: {type: str}
+      iteration: {type: int}
+    files:
+      log: {path: "{{ run }}/{{ iteration }}.txt"}
+    view: {by: run, slider: iteration}
+    ```
+    """
+    return Diagnostic("contradictory-view", message, span, advice, labels=labels)

@@ -47,11 +47,12 @@ def invalid_template(message: str, span: Span, advice: str | None = None, labels
 
 
 def unknown_field(message: str, span: Span, advice: str | None = None, labels: tuple[Label, ...] = ()) -> Diagnostic:
-    """A template names a field that is not declared.
+    """A template or the view names a field that is not declared.
 
     ## What it does
     Looks for each name in a template among the layout's `fields` and `fragments`. A condition asks for a field: a
-    fragment has no value.
+    fragment has no value. The fields that `view` names are looked for as well; what a view inherits goes with its
+    field.
 
     ## Why is this bad?
     The type of a field says which values fit and how they are read back, so a path with an unknown field has no
