@@ -94,13 +94,24 @@ _is_journal = re.compile(rf"{re.escape(WORKING)}/tx/[0-9a-f]{{16}}\.journal").fu
 
 
 def essence(snapshot):
-    """Return what makes two states of a store the same: names, times and processes of transactions do not count."""
+    """Return what makes two states of a store the same: names, times and processes of transactions do not count.
+
+    Nor does how many files were being written into a folder when somebody died: all of them are swept together.
+    """
     return frozenset(
-        (_varying.sub(b"*", path.encode()), mode, _varying.sub(b"*", content or b""))
-        if path.startswith(f"{WORKING}/")
+        (_varying.sub(b"*", path.encode()), mode, None if _is_aside(path) else _varying.sub(b"*", content or b""))
+        if _is_passing(path)
         else (path, mode, content)
         for path, (mode, content) in snapshot.items()
     )
+
+
+def _is_passing(path):
+    """Whether a path has a name that only work under way has, with something in it that is new each time."""
+    return not _is_seen(path) or _is_aside(path)
+
+
+_is_aside = re.compile(r"(?:.*/)?\.[0-9a-f]{16}\.partial").fullmatch
 
 
 # --- what a fresh reader sees ----------------------------------------------------------------------------------------

@@ -130,15 +130,25 @@ class Descent:
     def remove_empty(self, path: str) -> None:
         """Remove a folder, if it is there, and those above it, as long as they are empty folders; the root stays."""
         self.leave()
-        while path:
+        while path and self._is_gone(path):
+            path = path.rpartition("/")[0]
+
+    def _is_gone(self, path: str) -> bool:
+        """Remove an empty folder; tried once more where that fails, for nobody comes back to one with nothing in it."""
+        for _ in range(2):
             try:
                 folder, name = self.above(path)
                 os.rmdir(name, dir_fd=folder)
             except FileNotFoundError:
-                pass
-            except (OSError, NotInStoreError):
-                return
-            path = path.rpartition("/")[0]
+                return True
+            except NotInStoreError:
+                return False
+            except OSError as error:
+                if error.errno in _IN_THE_WAY:
+                    return False
+            else:
+                return True
+        return False
 
     def sync(self, paths: Iterable[str]) -> None:
         """Bring the names in folders to the disk, and theirs where they are new themselves; what is gone needs none."""

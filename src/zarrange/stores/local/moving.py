@@ -11,7 +11,8 @@ import errno
 import os
 import re
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from zarrange.errors import (
     AccessDeniedError,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = ["purge", "recover", "tidy", "transact", "transactions", "undo"]
 
+T = TypeVar("T")
 _is_id = re.compile(r"[0-9a-f]{16}").fullmatch
 
 
@@ -51,8 +53,11 @@ def transactions(root: str) -> list[Transaction]:
     """
     try:
         descent = Descent(root)
-    except OSError:
-        return []  # whatever is wrong with the root is told by those who look into it
+    except (NotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        made = AccessDeniedError if isinstance(error, PermissionError) else UnreadableError
+        raise made(f"{root!r} cannot be read: {(error.strerror or str(error)).lower()}") from error
     with descent:
         try:
             return journals.journals(descent)
@@ -351,7 +356,7 @@ class _Moving:
         problems = []
         for group in self._groups():
             try:
-                refresh(self._backend, group)
+                _twice(partial(refresh, self._backend, group))
             except UnreadableError as error:
                 problems.append(f"the copy of metadata in {self._descent.shown(group)!r} lists too little: {error}")
         return problems
@@ -362,7 +367,7 @@ class _Moving:
             return self._intent.groups
         nodes = {node for thing, _ in self._moves if (node := _node(thing)) is not None}
         with suppress(StoreError, OSError):
-            return (*{*self._intent.groups, *groups_above_all(self._backend, nodes)},)
+            return (*{*self._intent.groups, *_twice(partial(groups_above_all, self._backend, nodes))},)
         return self._intent.groups
 
     def _end(self) -> None:
@@ -372,6 +377,13 @@ class _Moving:
             sweep(self._descent, group)
         self._aside.remove()
         self.journal.end()
+
+
+def _twice(do: Callable[[], T]) -> T:
+    """Do something, once more if a reading failed: it may have done so in passing, and nobody comes back to this."""
+    with suppress(UnreadableError):
+        return do()
+    return do()
 
 
 def _tell(problems: list[str]) -> None:
