@@ -145,9 +145,25 @@ class _Front:
         return None
 
 
+_servers: list[S3Server] = []
+
+
 @contextmanager
 def s3_server():
-    """The server, for as long as the context."""
+    """The server, for as long as the context: one in a process, for its state is the process's."""
+    if _servers:
+        yield _servers[0]
+        return
+    with _started() as server:
+        _servers.append(server)
+        try:
+            yield server
+        finally:
+            _servers.clear()
+
+
+@contextmanager
+def _started():
     # What moto and boto3 read when they are imported, or at the first request.
     os.environ["INITIAL_NO_AUTH_ACTION_COUNT"] = str(BOOT_ACTIONS)
     from moto.server import DomainDispatcherApplication, create_backend_app

@@ -31,6 +31,7 @@ __all__ = [
     "Around",
     "Backend",
     "CopySort",
+    "Extract",
     "Found",
     "Item",
     "ItemSort",
@@ -79,6 +80,14 @@ ARTICLES = {
 """What is found, and what kinds are of, in words."""
 FOLDER = Found("folder")
 FILE = Found("file")
+
+
+class Extract(NamedTuple):
+    """Some bytes of a file, and how many all of it has. `version` is different when the file is written anew."""
+
+    content: bytes
+    size: int
+    version: str
 
 
 class Stamp(NamedTuple):
@@ -207,6 +216,25 @@ class Backend(Protocol):
 
     def read(self, path: str) -> bytes:
         """Return the content of a small file. Raises `NotFoundError`, `UnreadableError`."""
+
+    def read_range(self, path: str, start: int = 0, stop: int | None = None) -> Extract:
+        """Return the bytes of a file from `start` up to `stop`, or to its end; from a negative start on, the last ones.
+
+        What lies beyond its end is left out. A folder on the way that is swapped for a symlink meanwhile leads nowhere.
+        Raises `NotFoundError`; `NotInStoreError` for a symlink; `UnreadableError`.
+        """
+
+    def versions_of(self, paths: Sequence[str]) -> list[str | None]:
+        """Return what is different when files are written anew, `None` for each that is not there.
+
+        Raises `NotInStoreError` for a symlink; `UnreadableError`.
+        """
+
+    def sheltered(self) -> Backend:
+        """Return the same place for who shows to others what is read: also zarr reads there as `read_range` does.
+
+        It is read from only.
+        """
 
     def write(self, path: str, content: bytes, *, replace: bool = False) -> None:
         """Write a small file: whole or not at all. Unless `replace`, raises `AlreadyExistsError` where one is."""

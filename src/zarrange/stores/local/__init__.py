@@ -2,7 +2,8 @@
 
 Symlinks below the root are not followed: a scan that joins a name that was not listed asks `stat` first, and what works
 on one artifact looks at every segment on the way. Reading goes by paths: a folder that somebody swaps for a symlink
-between that look and the reading is not noticed (what writes or removes goes by descriptors). POSIX only.
+between that look and the reading is not noticed (what writes or removes goes by descriptors, and so does all reading
+where it is `sheltered`). POSIX only.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any, Literal
 
-from zarrange.errors import AccessDeniedError, NotFoundError, UnreadableError
+from zarrange.errors import NotFoundError, UnreadableError
 from zarrange.stores.backend import FILE, FOLDER, MARK, TRASH, WORKING_FOLDER, Found, Requests, Stamp
 from zarrange.stores.local import creation, moving
 from zarrange.stores.local.descent import Descent, status
 from zarrange.stores.local.folders import check_way, sweep
 from zarrange.stores.local.journal import locked
 from zarrange.stores.local.nodes import read_file, read_node
+from zarrange.stores.local.reading import read_range, sort_of, sort_of_mode, unreadable, version, versions_of
 from zarrange.stores.local.transfer import receiving, sending
 from zarrange.stores.local.writing import write_file
 from zarrange.stores.metadata import METADATA, is_part
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from zarrange.stores.backend import Around, CopySort, Item, ItemSort, Receiving, Sending
+    from zarrange.stores.backend import Around, Backend, CopySort, Extract, Item, ItemSort, Receiving, Sending
     from zarrange.stores.transactions import Intent, Transaction
 
 __all__ = ["LocalBackend"]
@@ -67,11 +69,11 @@ class LocalBackend:
         requests.lists += 1
         try:
             with os.scandir(self._prefix + path) as entries:
-                return [(entry.name, _sort(entry)) for entry in entries]
+                return [(entry.name, sort_of(entry)) for entry in entries]
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
-            raise _unreadable(error) from error
+            raise unreadable(error) from error
 
     def look(self, path: str, requests: Requests) -> Found:
         """Return what a folder is. Raises `UnreadableError`."""
@@ -80,7 +82,7 @@ class LocalBackend:
             node = read_node(self._prefix + path)
             return FOLDER if node is None else Found(node.type, node)
         except OSError as error:
-            raise _unreadable(error) from error
+            raise unreadable(error) from error
 
     def stat(self, path: str, requests: Requests, *, may_be_file: bool) -> ItemSort | None:  # noqa: ARG002 - asked anyway
         """Return what sort of thing a path is. Raises `UnreadableError`."""
@@ -92,8 +94,8 @@ class LocalBackend:
         except OSError as error:
             if error.errno == errno.ENAMETOOLONG:
                 return None  # nothing can have this path
-            raise _unreadable(error) from error
-        return _SORTS.get(stat.S_IFMT(mode), "other")
+            raise unreadable(error) from error
+        return sort_of_mode(mode)
 
     def pages(self, path: str, requests: Requests) -> Iterator[Sequence[str]]:
         """Refuse: folders are listed level by level."""
@@ -148,7 +150,21 @@ class LocalBackend:
         except FileNotFoundError:
             raise NotFoundError(errno.ENOENT, "there is no file", whole) from None
         except OSError as error:
-            raise _unreadable(error, f"{whole!r} ") from error
+            raise unreadable(error, f"{whole!r} ") from error
+
+    def read_range(self, path: str, start: int = 0, stop: int | None = None) -> Extract:
+        """Return some bytes of a file, by descriptors. Raises `NotFoundError`, `NotInStoreError`, `UnreadableError`."""
+        return read_range(self._top, path, start, stop)
+
+    def versions_of(self, paths: Sequence[str]) -> list[str | None]:
+        """Return what is different when files are written anew. Raises `NotInStoreError`, `UnreadableError`."""
+        return versions_of(self._top, paths)
+
+    def sheltered(self) -> Backend:
+        """Return the same folder, read from by descriptors only."""
+        from zarrange.stores.local.shelter import ShelteredBackend
+
+        return ShelteredBackend(self._top)
 
     def write(self, path: str, content: bytes, *, replace: bool = False) -> None:
         """Write a small file: whole or not at all. Raises `AlreadyExistsError` unless `replace`."""
@@ -167,7 +183,7 @@ class LocalBackend:
         except FileNotFoundError:
             return 0
         except OSError as error:
-            raise _unreadable(error, f"{error.filename!r} ") from error
+            raise unreadable(error, f"{error.filename!r} ") from error
 
     def room(self, path: str) -> tuple[int, int] | None:
         """Return the number of the file system that a path is on, or would be, and the bytes that are free there."""
@@ -191,7 +207,7 @@ class LocalBackend:
         except (FileNotFoundError, NotADirectoryError):
             pass
         except OSError as error:
-            raise _unreadable(error, f"{error.filename!r} ") from error
+            raise unreadable(error, f"{error.filename!r} ") from error
         raise NotFoundError(errno.ENOENT, "nothing is there", whole)
 
     def open_file(self, path: str, mode: Literal["rb", "r+b", "xb"]) -> IO[bytes]:
@@ -200,7 +216,7 @@ class LocalBackend:
             self._sort(path)
         return creation.open_file(self._top, path, mode)
 
-    def zarr_store(self, container: str) -> str:
+    def zarr_store(self, container: str) -> Any:
         """Return the path of a container, which zarr takes as its store."""
         return self._prefix + container
 
@@ -252,8 +268,8 @@ class LocalBackend:
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except OSError as error:
-                raise _unreadable(error, f"{whole!r} ") from error
-            found[name] = f"{status.st_ino}-{status.st_size}-{status.st_mtime_ns}"
+                raise unreadable(error, f"{whole!r} ") from error
+            found[name] = version(status)
         return found
 
     def stamp(self, path: str, names: Collection[str]) -> Stamp | None:
@@ -294,7 +310,7 @@ class LocalBackend:
         except (FileNotFoundError, NotADirectoryError):  # somebody has just removed it
             return []
         except OSError as error:
-            raise _unreadable(error, f"{self._prefix + path!r} ") from error
+            raise unreadable(error, f"{self._prefix + path!r} ") from error
 
     def transactions(self) -> list[Transaction]:
         """Return what is under way, was interrupted, or is in the trash. Raises `StoreError`."""
@@ -352,19 +368,3 @@ def _files(top: str) -> Iterator[os.stat_result]:
                         waiting.append(entry.path)
                     else:
                         yield entry.stat(follow_symlinks=False)
-
-
-_SORTS: dict[int, ItemSort] = {stat.S_IFDIR: "folder", stat.S_IFREG: "file", stat.S_IFLNK: "symlink"}
-
-
-def _sort(entry: os.DirEntry[str]) -> ItemSort:
-    if entry.is_dir(follow_symlinks=False):
-        return "folder"
-    if entry.is_file(follow_symlinks=False):
-        return "file"
-    return "symlink" if entry.is_symlink() else "other"
-
-
-def _unreadable(error: OSError, prefix: str = "") -> UnreadableError:
-    made = AccessDeniedError if isinstance(error, PermissionError) else UnreadableError
-    return made(f"{prefix}cannot be read: {(error.strerror or str(error)).lower()}")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from zarrange.stores.backend import Around, CopySort, Item, ItemSort, Receiving, Sending, Stamp
+    from zarrange.stores.backend import Around, Backend, CopySort, Extract, Item, ItemSort, Receiving, Sending, Stamp
     from zarrange.stores.transactions import Intent, Transaction
 
 __all__ = ["RemoteBackend"]
@@ -152,6 +152,21 @@ class RemoteBackend:
         if content is None:
             raise NotFoundError(errno.ENOENT, "there is no file", self._objects.url(path))
         return content
+
+    def read_range(self, path: str, start: int = 0, stop: int | None = None) -> Extract:
+        """Return some bytes of an object. Raises `NotFoundError`, `UnreadableError`."""
+        found = self._objects.told(path, self._objects.extract, path, start, stop)
+        if found is None:
+            raise NotFoundError(errno.ENOENT, "there is no file", self._objects.url(path))
+        return found
+
+    def versions_of(self, paths: Sequence[str]) -> list[str | None]:
+        """Return what is different when objects are put anew, asking for many at once. Raises `UnreadableError`."""
+        return list(self._pool().map(lambda path: self._objects.told(path, self._objects.version, path), paths))
+
+    def sheltered(self) -> Backend:
+        """Return itself: an object store has no symlinks."""
+        return self
 
     def write(self, path: str, content: bytes, *, replace: bool = False) -> None:
         """Write a small file by one put. Raises `AlreadyExistsError` unless `replace`."""

@@ -13,8 +13,8 @@ from contextlib import suppress
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
-from zarrange.errors import AlreadyExistsError, NotInStoreError, StoreError
-from zarrange.stores.backend import FILE, FOLDER, Found, Requests
+from zarrange.errors import AlreadyExistsError, NotInStoreError, StoreError, UnreadableError
+from zarrange.stores.backend import FILE, FOLDER, Extract, Found, Requests
 from zarrange.stores.metadata import NODE_METADATA, parse_node
 from zarrange.stores.paths import joined
 from zarrange.stores.remote.connection import Absent, Taken, asked, connect, is_proper, parse_url
@@ -140,8 +140,43 @@ class Objects:
         if not path or not is_proper(path):
             return None
         with suppress(Absent):
-            found = asked("read", self.client.head, self.key(path))
-            return f"{found['e_tag']}-{found['size']}-{found['last_modified'].timestamp()}"
+            return _version(asked("read", self.client.head, self.key(path)))
+        return None
+
+    def extract(self, path: str, start: int, stop: int | None) -> Extract | None:
+        """Return the bytes of an object from `start` up to `stop`, `None` where there is none.
+
+        How long it is, is asked only for the last bytes, which not all servers take as a range, and where it has none.
+        """
+        if not path or not is_proper(path):
+            return None
+        failure = None
+        if start >= 0 and (stop is None or start < stop):
+            try:
+                return self._got(path, start, stop)
+            except UnreadableError as error:  # as some say that it ends before
+                failure = error
+        found = self._head(self.key(path))
+        if found is None:
+            return None
+        first = max(0, found["size"] + start) if start < 0 else start
+        last = found["size"] if stop is None else min(stop, found["size"])
+        if first >= last:
+            return Extract(b"", found["size"], _version(found))
+        if failure is not None:
+            raise failure
+        return self._got(path, first, last)
+
+    def _got(self, path: str, start: int, stop: int | None) -> Extract | None:
+        span = {"offset": start} if stop is None else (start, stop)
+        options = {} if (start, stop) == (0, None) else {"range": span}
+
+        def get() -> Extract:
+            found = self.client.get(self.key(path), options=options)
+            return Extract(bytes(found.bytes()), found.meta["size"], _version(found.meta))
+
+        with suppress(Absent):
+            return asked("read", get)
         return None
 
     def _head(self, key: str) -> Any:
@@ -233,6 +268,10 @@ class Objects:
             raise
         except StoreError as error:
             raise type(error)(f"{self.url(path)!r} {error}") from None
+
+
+def _version(meta: Any) -> str:
+    return f"{meta['e_tag']}-{meta['size']}-{meta['last_modified'].timestamp()}"
 
 
 def parsed(name: str, content: bytes) -> Found:
