@@ -805,6 +805,70 @@ class TestRemove:
         assert take_snapshot(basedir) == before
 
 
+class TestVisualizeTraining:
+    """`_visualize_training` leads to a viewer of a run's snapshots and validations, and creates nothing."""
+
+    @pytest.fixture(autouse=True)
+    def package(self):
+        """Neuroglancer's package is an extra."""
+        pytest.importorskip("neuroglancer")
+
+    @staticmethod
+    def layers(link):
+        from neuroglancer import server
+
+        state = server.global_server.viewers[link.split("/")[4]].state.to_json()
+        return [one["source"]["url"].partition("/data/")[2].rpartition("/|")[0] for one in state.get("layers", [])]
+
+    @pytest.mark.parametrize("layout", ["dacapo", "training"])
+    def test_all_arrays_of_the_run_are_layers_and_nothing_is_touched(self, basedir, layout):
+        """The link leads to a viewer of what the run has, inputs first, and the store stays byte for byte."""
+        store = LocalArrayStore(basedir, layout)
+        wheres = [store.validation_prediction_array("r1", iteration, Named("crop1")) for iteration in (1000, 2000)]
+        snapshot = store.layout.render("snapshot_array", run="r1", volume="raw").dataset
+        wheres += [store.snapshot_container("r1").array_identifier(snapshot)]
+        wheres += [store.validation_input_arrays("r1", "crop1")[0], store.validation_input_arrays("r2", "crop1")[0]]
+        for where in wheres:
+            zarr.create_array(f"{where.container}/{where.dataset}", shape=(4, 8, 8), dtype="f4", zarr_format=2)
+        before = take_snapshot(basedir)
+        link = store._visualize_training(Named("r1"))
+        assert take_snapshot(basedir) == before
+        shown = self.layers(link)
+        assert link.startswith("http://127.0.0.1:")
+        assert all(one.startswith("r1/") for one in shown)
+        assert len(shown) == 4
+        assert "2000" in shown[-2]
+        assert "1000" in shown[-1]
+
+    @pytest.mark.parametrize("is_there", [True, False])
+    def test_a_run_without_containers_has_an_empty_viewer(self, basedir, is_there):
+        """Neither a container nor the base directory is made by looking."""
+        if not is_there:
+            basedir.rmdir()
+        store = LocalArrayStore(basedir)
+        before = take_snapshot(basedir.parent)
+        link = store._visualize_training(Named("r1"))
+        assert take_snapshot(basedir.parent) == before
+        assert self.layers(link) == []
+
+    def test_of_very_many_arrays_the_newest_are_shown(self, basedir, monkeypatch, caplog):
+        """Where a run has more arrays than a viewer shows, those of the newest iterations are, and it is logged."""
+        monkeypatch.setattr("zarrange.view.neuroglancer.MAX_LAYERS", 2)
+        store = LocalArrayStore(basedir)
+        for iteration in (5, 10, 100):
+            where = store.validation_prediction_array("r1", iteration, "crop1")
+            zarr.create_array(f"{where.container}/{where.dataset}", shape=(8, 8), dtype="f4", zarr_format=2)
+        with caplog.at_level(logging.WARNING):
+            shown = self.layers(store._visualize_training(Named("r1")))
+        assert [one.split("/")[2] for one in shown] == ["100", "10"]
+        assert "2 of 3 arrays" in caplog.text
+
+    def test_a_run_that_no_path_could_have_is_refused(self, store):
+        """A name that is no run's is a `ValueError`, as for every other method."""
+        with pytest.raises(ValueError, match="run"):
+            store._visualize_training(Named("../r1"))
+
+
 class TestLight:
     """Importing and rendering must not import zarr."""
 

@@ -8,6 +8,7 @@ Needs the extra `zarrange[dacapo]`.
 from __future__ import annotations
 
 import logging
+import math
 import os
 from abc import ABC, abstractmethod
 from functools import lru_cache
@@ -29,6 +30,8 @@ except ModuleNotFoundError as error:  # pragma: no cover - the tests have it
 
 if TYPE_CHECKING:
     from zarrange.identifiers import ArrayIdentifier, ContainerIdentifier
+    from zarrange.stores.entries import Entry
+    from zarrange.stores.store import Store
 
 __all__ = ["ArrayStore", "LocalArrayIdentifier", "LocalArrayStore", "LocalContainerIdentifier"]
 
@@ -145,6 +148,7 @@ class LocalArrayStore(ArrayStore):
         # UPath objects are immutable and slow to make; those of a run are needed for each of its arrays.
         self._container = lru_cache(CACHED_CONTAINERS)(self.basedir.joinpath)
         self._render = {name: self.layout.kind(name).renderer for name in _KINDS}
+        self._viewed: Store | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return LocalArrayStore, (str(self.basedir), self.layout, self.must_exist)
@@ -212,6 +216,35 @@ class LocalArrayStore(ArrayStore):
         else:
             logger.info("Removed dataset %s of container %s", dataset, container)
 
+    def _visualize_training(self, run: Any) -> str:
+        """Return a link to a viewer of the snapshots and validations of a run: an object with a `name`.
+
+        It is Neuroglancer (`zarrange[neuroglancer]`), served on this machine only, for as long as this store is held.
+        Inputs come first, then the newest iterations, as many as a viewer shows. Nothing is created, also where the run
+        has nothing yet.
+        """
+        from zarrange.stores.entries import Entry
+        from zarrange.view.neuroglancer import MAX_LAYERS
+
+        store = self._store()
+        kinds = [kind.name for kind in self.layout.kinds.values() if kind.sort == "array" and "run" in kind.fields]
+        found = [one for one in store.find(kinds, run=run.name).results() if isinstance(one, Entry)]
+        found.sort(key=_age)
+        if len(found) > MAX_LAYERS:
+            logger.warning("%d of %d arrays of the run %s are shown", MAX_LAYERS, len(found), run.name)
+        if not found:
+            return str(store.neuroglancer(*kinds, run=run.name).get_viewer_url())
+        return str(store.neuroglancer(*found[:MAX_LAYERS]).get_viewer_url())
+
+    def _store(self) -> Store:
+        """The store of the base directory; one and the same, which keeps its viewers alive."""
+        from zarrange.stores.store import Store
+
+        if self._viewed is None:
+            is_local = self.basedir.protocol in ("", "file", "local")
+            self._viewed = Store(self.basedir.path if is_local else str(self.basedir), self.layout)
+        return self._viewed
+
     def _place(self, container: str, dataset: str) -> tuple[str, str]:
         """The root that keeps what is removed, and the path below it: the base directory, if the container is in it.
 
@@ -239,6 +272,12 @@ class LocalArrayStore(ArrayStore):
         if self.must_exist and not container.exists():
             raise NotInStoreError(f"the container {str(container)!r} does not exist")
         return container
+
+
+def _age(entry: Entry) -> float:
+    """Order arrays: those of no iteration first, then those of the newest one."""
+    found = (key.values.get("iteration") for key in entry.readings)
+    return -max((one for one in found if isinstance(one, int)), default=math.inf)
 
 
 # Identifiers of a store are made of parts that were checked already; `__init__` would check them again.

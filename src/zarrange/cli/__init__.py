@@ -1,7 +1,7 @@
 """The command line: `zarrange COMMAND`.
 
-Of layouts: `check | render | match | diff | explain | schema`; of stores: `find | tree | doctor | init`, and what
-changes them: `remove | prune | migrate | undo`.
+Of layouts: `check | render | match | diff | explain | schema`; of stores: `find | tree | doctor | init`, what changes
+them: `remove | prune | migrate | undo`, and pictures: `show | compare`; in a browser, `serve` shows one.
 
 Exit status 0 is clean or done, 1 means findings (a path that no kind has, a store that is in the way of what is to be
 done), 2 that the command was called wrongly.
@@ -15,7 +15,7 @@ import io
 import os
 import sys
 
-from zarrange.cli import changes, layouts, stores
+from zarrange.cli import changes, layouts, pictures, stores, web
 from zarrange.cli.options import CLEAN, help_formatter, parse, reason, usage
 
 TYPE_CHECKING = False
@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    for part in (layouts, stores, changes):
+    for part in (layouts, stores, changes, pictures, web):
         part.add_commands(commands)
     return parser
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from zarrange.language.kinds import Kind
     from zarrange.stores.backend import Backend, Found
+    from zarrange.stores.entries import Entry
     from zarrange.stores.places import Artifact
 
     Groups: TypeAlias = Callable[[str], Any]
@@ -250,6 +251,20 @@ class Store(Finder, Operations):
         """
         identifier, _ = self._resolve(artifact)
         return self._found(identifier, self._relative(identifier).path) is not None
+
+    def neuroglancer(self, *shown: Artifact | Entry | str, **filters: object) -> Any:
+        """Return a `neuroglancer.Viewer` of arrays: a notebook shows a link to it, and `print` gives its address.
+
+        What is shown are identifiers, keys and entries, or what is found of kinds by `filters`, as `find` takes them.
+        It is served on this machine only, for as long as the store or the viewer is held; of several viewers of a
+        store, the newest ones live. Nothing is written. Raises `ValueError` where it would be very many arrays, and
+        what `find` and `open` raise. Needs the extra `zarrange[neuroglancer]`.
+        """
+        try:
+            from zarrange.web.notebook import open_viewer
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError("a viewer needs Neuroglancer: pip install 'zarrange[neuroglancer]'") from error
+        return open_viewer(self, shown, filters)
 
     # --- what is there -----------------------------------------------------------------------------------------------
 
