@@ -79,13 +79,14 @@ def test_commands_print_what_is_shown(folder, stores, command, shown):
 
 
 def test_the_layouts_are_what_they_are_said_to_be():
-    """The first layout has no findings; the second and the third have those that are shown."""
+    """The first layout has no findings, the second and the third have those that are shown, the last lacks examples."""
     assert Layout.parse(LAYOUTS[0]).check() == ()
     with pytest.raises(LayoutError) as caught:
         Layout.parse(LAYOUTS[1])
     assert [one.rule for one in caught.value.diagnostics] == ["unknown-field", "unknown-filter"]
     assert [one.rule for one in Layout.parse(LAYOUTS[2]).check()] == ["nested-kinds"]
-    assert len(LAYOUTS) == 3
+    assert {one.rule for one in Layout.parse(LAYOUTS[3]).check()} == {"missing-example"}
+    assert len(LAYOUTS) == 4
 
 
 def test_there_is_code_by_line_25():
