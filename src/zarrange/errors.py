@@ -5,11 +5,14 @@
     ├── FieldError             (ValueError)         a value does not fit its field, is missing or is not wanted
     ├── UnknownKindError       (ValueError)         the layout has no kind of that name
     ├── AmbiguousPathError     (ValueError)         a path has several readings; carries them
+    ├── BadRequestError        (ValueError)         a parameter of an address does not fit
     ├── StructureError         (ValueError)         JSON-ready data is not what was asked for; carries all problems
     └── StoreError
         ├── NotInStoreError    (ValueError)         an identifier, a path or a node that this operation must not touch
         ├── AlreadyExistsError (FileExistsError)    something is there already; nothing was changed
         ├── NotFoundError      (FileNotFoundError)  nothing is there
+        ├── CutError           (ValueError)         an array has no such slice
+        ├── NoPictureError                          what is there cannot be shown as a picture
         ├── BusyError                               something else is at work there; nothing was changed
         ├── RefusedError                            more would change than is likely meant; nothing was changed
         ├── LeftoverError                           hidden from the store, but not wholly deleted; says where it is
@@ -40,12 +43,15 @@ __all__ = [
     "AccessDeniedError",
     "AlreadyExistsError",
     "AmbiguousPathError",
+    "BadRequestError",
     "BusyError",
+    "CutError",
     "DamagedError",
     "FieldError",
     "IncompleteError",
     "LayoutError",
     "LeftoverError",
+    "NoPictureError",
     "NotFoundError",
     "NotInStoreError",
     "RefusedError",
@@ -116,6 +122,10 @@ class AmbiguousPathError(ZarrangeError, ValueError):
         return f"{self.path!r} has several readings: {'; '.join(str(key) for key in self.keys)}"
 
 
+class BadRequestError(ZarrangeError, ValueError):
+    """A parameter of an address does not fit."""
+
+
 class StructureError(ZarrangeError, ValueError):
     """Data is not what was asked for. `problems` has one `Problem` for each finding."""
 
@@ -141,6 +151,14 @@ class AlreadyExistsError(StoreError, FileExistsError):
 
 class NotFoundError(StoreError, FileNotFoundError):
     """Nothing is there."""
+
+
+class CutError(StoreError, ValueError):
+    """An array has no such slice."""
+
+
+class NoPictureError(StoreError):
+    """What is there cannot be shown as a picture."""
 
 
 class BusyError(StoreError):

@@ -19,10 +19,10 @@ from hypothesis import given, strategies as st
 from zarr.storage import LocalStore
 
 from zarrange import Key, Layout, Store
-from zarrange.errors import NotFoundError, StoreError, UnreadableError
+from zarrange.errors import CutError, NoPictureError, NotFoundError, StoreError, UnreadableError
 from zarrange.view import slices
 from zarrange.view.placing import locate
-from zarrange.view.slices import Cut, CutError, NoPictureError, read_slice
+from zarrange.view.slices import Cut, read_slice
 
 LAYOUT = Layout.parse("""
 zarrange: 1

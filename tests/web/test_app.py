@@ -19,10 +19,13 @@ from zarrange.errors import (
     AccessDeniedError,
     AlreadyExistsError,
     AmbiguousPathError,
+    BadRequestError,
     BusyError,
+    CutError,
     DamagedError,
     FieldError,
     IncompleteError,
+    NoPictureError,
     NotFoundError,
     NotInStoreError,
     StoreError,
@@ -30,11 +33,9 @@ from zarrange.errors import (
     UnreadableError,
 )
 from zarrange.stores.local import LocalBackend
-from zarrange.view.slices import CutError, NoPictureError
 from zarrange.web import answers
 from zarrange.web.answers import error_answer, in_thread, json_answer, limiter, said, status_of, telling_errors
 from zarrange.web.app import create_app
-from zarrange.web.requests import BadRequest
 from zarrange.web.security import POLICY, Guard
 
 ARRAY = "r1/validation.zarr/iterations/00001000/crop1/prediction"
@@ -216,7 +217,7 @@ STATUSES = {
     NotFoundError(2, "there is no array", "a/b"): (404, "'a/b': there is no array"),
     NotInStoreError("no path"): (404, "no path"),
     BusyError("at work"): (409, "at work"),
-    BadRequest("does not fit"): (400, "does not fit"),
+    BadRequestError("does not fit"): (400, "does not fit"),
     FieldError("image", "step", -1, "is too small"): (400, "image: field `step` is too small"),
     UnknownKindError("no kind"): (400, "no kind"),
     AmbiguousPathError("a", ()): (400, "'a' can be split in too many ways to try them all"),

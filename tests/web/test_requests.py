@@ -6,7 +6,8 @@ import pytest
 from starlette.requests import Request
 
 from zarrange import Layout
-from zarrange.web.requests import BadRequest, choice, chosen, given, number, refuse_unknown, run_of, runs_of, value_of
+from zarrange.errors import BadRequestError
+from zarrange.web.requests import choice, chosen, given, number, refuse_unknown, run_of, runs_of, value_of
 
 LAYOUT = Layout.load("training")
 
@@ -20,7 +21,7 @@ def test_given():
     assert given(asked("a=1&b="), "a") == "1"
     assert given(asked("a=1&b="), "b") == ""
     assert given(asked("a=1"), "b") is None
-    with pytest.raises(BadRequest, match="`a` is given 2 times; it is given once"):
+    with pytest.raises(BadRequestError, match="`a` is given 2 times; it is given once"):
         given(asked("a=1&a=1"), "a")
 
 
@@ -36,16 +37,16 @@ def test_numbers():
 )
 def test_what_is_no_number(text):
     """Whatever is not written as a number is none."""
-    with pytest.raises(BadRequest, match=r"`n` does not take .*; it takes a whole number, from 0 to 9"):
+    with pytest.raises(BadRequestError, match=r"`n` does not take .*; it takes a whole number, from 0 to 9"):
         number(asked(f"n={text.replace('+', '%2B')}"), "n", 0, most=9)
 
 
 @pytest.mark.parametrize("text", ["-1", "10", "999999999999999999"])
 def test_numbers_beyond(text):
     """A number beyond the limits is refused, with the limits."""
-    with pytest.raises(BadRequest, match=r"it takes a whole number, from 0 to 9"):
+    with pytest.raises(BadRequestError, match=r"it takes a whole number, from 0 to 9"):
         number(asked(f"n={text}"), "n", 0, most=9)
-    with pytest.raises(BadRequest, match=r"it takes a whole number, from 5 on"):
+    with pytest.raises(BadRequestError, match=r"it takes a whole number, from 5 on"):
         number(asked("n=4"), "n", 0, least=5)
 
 
@@ -53,14 +54,14 @@ def test_choices():
     """A word is one of those that mean something."""
     assert choice(asked("range=own"), "range", ("own", "shared"), "shared") == "own"
     assert choice(asked(""), "range", ("own", "shared"), "shared") == "shared"
-    with pytest.raises(BadRequest, match="`range` does not take 'mine'; it takes one of own, shared"):
+    with pytest.raises(BadRequestError, match="`range` does not take 'mine'; it takes one of own, shared"):
         choice(asked("range=mine"), "range", ("own", "shared"), "shared")
 
 
 def test_unknown_parameters():
     """A parameter that means nothing is refused, with one that is similar."""
     refuse_unknown(asked("run=r1&.start=2"), ("run", ".start"))
-    with pytest.raises(BadRequest, match=r"'.strat' is no parameter of this; .*`.start`"):
+    with pytest.raises(BadRequestError, match=r"'.strat' is no parameter of this; .*`.start`"):
         refuse_unknown(asked(".strat=2"), ("run", ".start"))
 
 
@@ -69,9 +70,9 @@ def test_values():
     assert value_of(LAYOUT, "iteration", "1000") == 1000
     assert value_of(LAYOUT, "run", "a b/c") == "a b/c"
     for text in ("01000", "1e3", "-1", ""):
-        with pytest.raises(BadRequest, match="field `iteration` does not take"):
+        with pytest.raises(BadRequestError, match="field `iteration` does not take"):
             value_of(LAYOUT, "iteration", text)
-    with pytest.raises(BadRequest, match=r"'iterations' is no field of the layout; .*`iteration`"):
+    with pytest.raises(BadRequestError, match=r"'iterations' is no field of the layout; .*`iteration`"):
         value_of(LAYOUT, "iterations", "1")
 
 
@@ -81,7 +82,7 @@ def test_runs():
     assert runs_of(asked(""), LAYOUT) == ()
     assert run_of(asked("run=b%20c"), LAYOUT) == "b c"
     for query in ("", "run=a&run=b"):
-        with pytest.raises(BadRequest, match=r"values of `run` are given; one is needed, as in \?run=NAME"):
+        with pytest.raises(BadRequestError, match=r"values of `run` are given; one is needed, as in \?run=NAME"):
             run_of(asked(query), LAYOUT)
 
 
@@ -108,7 +109,7 @@ def test_what_belongs_to_no_run():
     """)
     assert runs_of(asked("run=&run=r"), layout) == (None, "r")
     assert run_of(asked("run="), layout) is None
-    with pytest.raises(BadRequest, match="field `run` does not take ''"):
+    with pytest.raises(BadRequestError, match="field `run` does not take ''"):
         run_of(asked("run="), LAYOUT)
 
 
@@ -116,9 +117,9 @@ def test_chosen():
     """What else is asked for are values of fields; ours are left out, and an empty text asks for those without one."""
     query = "run=r1&iteration=1000&dataset=a%2Fb&index=&.cut=z:3&.show="
     assert chosen(asked(query), LAYOUT) == {"iteration": 1000, "dataset": "a/b", "index": None}
-    with pytest.raises(BadRequest, match="field `iteration` does not take 'x'"):
+    with pytest.raises(BadRequestError, match="field `iteration` does not take 'x'"):
         chosen(asked("iteration=x"), LAYOUT)
-    with pytest.raises(BadRequest, match="'itaration' is no field"):
+    with pytest.raises(BadRequestError, match="'itaration' is no field"):
         chosen(asked("itaration="), LAYOUT)
-    with pytest.raises(BadRequest, match="`iteration` is given 2 times"):
+    with pytest.raises(BadRequestError, match="`iteration` is given 2 times"):
         chosen(asked("iteration=1&iteration=2"), LAYOUT)

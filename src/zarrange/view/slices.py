@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from attrs import evolve, field, frozen
 
-from zarrange.errors import StoreError, UnreadableError
+from zarrange.errors import CutError, NoPictureError, StoreError, UnreadableError
 from zarrange.view.axes import Axis, axes
 from zarrange.view.placing import parents_of
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from zarrange.stores.entries import Entry
     from zarrange.stores.store import Store
 
-__all__ = ["MAX_PIXELS", "Cut", "CutError", "NoPictureError", "Region", "Slice", "guarded", "read_slice"]
+__all__ = ["MAX_PIXELS", "Cut", "Region", "Slice", "guarded", "read_slice"]
 
 MAX_PIXELS = 4096 * 4096
 """A picture has no more values; of a larger plane, a region can be asked for."""
@@ -49,14 +49,6 @@ _read = re.compile(
     r"(?:@(\d{1,18}):(\d{1,18}),(\d{1,18}):(\d{1,18}))?",
     re.ASCII,
 ).fullmatch
-
-
-class CutError(StoreError, ValueError):
-    """A cut does not fit its array."""
-
-
-class NoPictureError(StoreError):
-    """What is there cannot be shown as a picture."""
 
 
 def _frozen_index(index: Mapping[str, int]) -> Mapping[str, int]:

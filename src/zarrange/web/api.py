@@ -20,6 +20,7 @@ import attrs
 from starlette.routing import Route
 
 from zarrange.converter import unstructure
+from zarrange.errors import BadRequestError
 from zarrange.identifiers import Key
 from zarrange.language.arrangement import arrangement
 from zarrange.language.selection import read_filters, select
@@ -31,7 +32,7 @@ from zarrange.view.matrix import matrix
 from zarrange.view.runs import run_names, run_size, run_summary
 from zarrange.view.scores import scores
 from zarrange.web.answers import in_thread, json_answer, telling_errors
-from zarrange.web.requests import BadRequest, chosen, given, number, refuse_unknown, run_of, runs_of
+from zarrange.web.requests import chosen, given, number, refuse_unknown, run_of, runs_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -161,7 +162,7 @@ def _entry(entry: Entry) -> dict[str, Any]:
 def _values(store: Store, request: Request) -> Any:
     name = given(request, ".field")
     if name is None:
-        raise BadRequest("`.field` is missing; it is the field whose values are asked for")
+        raise BadRequestError("`.field` is missing; it is the field whose values are asked for")
     kinds, filters = _asked(store.layout, request)
     wanted = select(store.layout, kinds, {name: lambda _: True, **filters})
     found = values_of(store, name, [*wanted.kinds], filters)
@@ -171,7 +172,7 @@ def _values(store: Store, request: Request) -> Any:
 def _array(store: Store, request: Request) -> Any:
     path = given(request, ".path")
     if path is None:
-        raise BadRequest("`.path` is missing; it is the path of an array, from the store's root on")
+        raise BadRequestError("`.path` is missing; it is the path of an array, from the store's root on")
     return described(store, path)
 
 
@@ -189,7 +190,7 @@ def _asked(layout: Layout, request: Request) -> tuple[list[str] | None, dict[str
         if "" in written:
             found = filters[name]
             if not isinstance(found, list):
-                raise BadRequest(f"`{name}` takes a range, or nothing, not both")
+                raise BadRequestError(f"`{name}` takes a range, or nothing, not both")
             filters[name] = [*found, None]
     return kinds or None, filters
 

@@ -1,6 +1,6 @@
 """Compare: the page where all arrays of a run, or of several, are looked at beside each other, at the same place.
 
-The state of the page is its address; what does not fit there is a `BadRequest`, what is only not there (any more) is
+The state of the page is its address; what does not fit there is a `BadRequestError`, what is not there (any more) is
 said on the page, which shows what is nearest. The script of the page draws; without it, the page has the first pictures
 and a form.
 """
@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from attrs import frozen
 from starlette.routing import Route
 
-from zarrange.errors import ZarrangeError
+from zarrange.errors import BadRequestError, ZarrangeError
 from zarrange.language.arrangement import arrangement
 from zarrange.view.comparison import comparison
 from zarrange.view.runs import run_names
@@ -24,7 +24,7 @@ from zarrange.web.alignment import Placing, Shape, across, along, shape_of
 from zarrange.web.answers import in_thread
 from zarrange.web.frame import failure, link, page, place_of, text_of, word
 from zarrange.web.looking import OPACITY, OWN, Looking, start_of
-from zarrange.web.requests import BadRequest, given, refuse_unknown, value_of
+from zarrange.web.requests import given, refuse_unknown, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -107,7 +107,7 @@ class _Comparing:
         asked = [self._value(by, text) for place, text in enumerate(texts) if text or not place] if by else []
         found = [one for one in dict.fromkeys(asked) if one is not None or None in self.names]
         if len(found) > MAX_RUNS:
-            raise BadRequest(f"{len(found)} values of `{by}` are given; at most {MAX_RUNS} stand side by side")
+            raise BadRequestError(f"{len(found)} values of `{by}` are given; at most {MAX_RUNS} stand side by side")
         for one in found:
             if one not in self.names:
                 self.notices.append(f"There is no {word(by or '')} {text_of(self.layout, by or '', one)!r}.")

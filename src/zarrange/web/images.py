@@ -19,11 +19,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 import zarrange
-from zarrange.errors import NotFoundError
+from zarrange.errors import BadRequestError, NotFoundError
 from zarrange.stores.metadata import METADATA, NODE_METADATA
 from zarrange.web.answers import in_pool, in_turn, telling_errors
 from zarrange.web.chunks import read_grid
-from zarrange.web.requests import BadRequest, given, number, refuse_unknown
+from zarrange.web.requests import given, number, refuse_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -90,7 +90,7 @@ class _Shown:
         refuse_unknown(request, ("cut", "labels", "range", "size"))
         labels = given(request, "labels")
         if labels not in LABELS:
-            raise BadRequest(f"`labels` takes 0 or 1, not {labels!r}")
+            raise BadRequestError(f"`labels` takes 0 or 1, not {labels!r}")
         size = number(request, "size", 0, least=1, most=MAX_SIZE) or None
         return await self._shown(request, _Drawing(LABELS[labels], _range(given(request, "range")), size))
 
@@ -153,7 +153,7 @@ def _range(text: str | None) -> tuple[float, float] | None:
     except ValueError:
         low = high = math.nan
     if not (math.isfinite(low) and math.isfinite(high)):
-        raise BadRequest(f"`range` takes two numbers, as in 0,1, not {text!r}")
+        raise BadRequestError(f"`range` takes two numbers, as in 0,1, not {text!r}")
     return low, high
 
 

@@ -1,7 +1,7 @@
 """Looking: what the address of the Compare page says of how its arrays are looked at.
 
-What cannot be read is a `BadRequest` that says what would fit. What does not fit the arrays that are there becomes what
-is nearest, and a notice that says so.
+What cannot be read is a `BadRequestError`. What does not fit the arrays that are there becomes what is
+nearest, and a notice that says so.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from attrs import field, frozen
 
 from zarrange.diagnostics import shown
+from zarrange.errors import BadRequestError
 from zarrange.view.slices import Cut
-from zarrange.web.requests import BadRequest, given
+from zarrange.web.requests import given
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,7 +57,7 @@ class Looking:
         try:
             asked = dict(Cut.parse(given(self.request, ".cut") or "").index)
         except ValueError as error:
-            raise BadRequest(f"`.cut`: {error}") from None
+            raise BadRequestError(f"`.cut`: {error}") from None
         found: dict[str, int] = {}
         for name, axis in axes.items():
             wanted = asked.pop(name, start_of(axis))
@@ -111,7 +112,7 @@ class Looking:
 
     def _kind(self, name: str, kind: str) -> str:
         if kind not in self.kinds:
-            raise BadRequest(f"`{name}` does not take {shown(kind)}; it takes {', '.join(self.kinds)}")
+            raise BadRequestError(f"`{name}` does not take {shown(kind)}; it takes {', '.join(self.kinds)}")
         return kind
 
     def _numbers(self, name: str, count: int, others: str = "") -> tuple[float, ...] | None:
@@ -124,5 +125,5 @@ class Looking:
             found = ()
         if len(found) != count or not all(map(math.isfinite, found)):
             what = "a number" if count == 1 else f"{count} numbers with a comma between them"
-            raise BadRequest(f"`{name}` does not take {shown(text)}; it takes {what}{others}")
+            raise BadRequestError(f"`{name}` does not take {shown(text)}; it takes {what}{others}")
         return found

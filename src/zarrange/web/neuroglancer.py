@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from zarrange.errors import NotFoundError, StoreError, ZarrangeError
+from zarrange.errors import BadRequestError, NotFoundError, StoreError, ZarrangeError
 from zarrange.language.arrangement import arrangement
 from zarrange.view.comparison import comparison
 from zarrange.view.neuroglancer import Look, close, viewer_of
@@ -26,7 +26,7 @@ from zarrange.view.slices import Cut
 from zarrange.web.answers import in_thread, refusal
 from zarrange.web.frame import error_page, failure, wants_page
 from zarrange.web.looking import OWN, Looking
-from zarrange.web.requests import BadRequest, given, refuse_unknown, value_of
+from zarrange.web.requests import given, refuse_unknown, value_of
 from zarrange.web.security import LOOPBACK_HOSTS
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class _Asked:
         asked = [self._value(by, text) for text in dict.fromkeys(texts)] if by else []
         found = [one for one in asked if one is not None or None in names]
         if len(found) > MAX_RUNS:
-            raise BadRequest(f"{len(found)} values of `{by}` are given; at most {MAX_RUNS} stand side by side")
+            raise BadRequestError(f"{len(found)} values of `{by}` are given; at most {MAX_RUNS} stand side by side")
         return found or [*names[:1]]
 
     def entries(self) -> Iterator[Entry]:
@@ -155,7 +155,7 @@ class _Asked:
         try:
             cut = Cut.parse(given(self._request, ".cut") or "")
         except ValueError as error:
-            raise BadRequest(f"`.cut`: {error}") from None
+            raise BadRequestError(f"`.cut`: {error}") from None
         labels = self._looking.labels(()) if given(self._request, ".labels") is not None else None
         over = self._looking.over({}) if given(self._request, ".over") is not None else None
         title = f"{self._arranged.title}: {', '.join(str(row.run) for row in self._rows if row.run is not None)}"

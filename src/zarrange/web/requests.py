@@ -1,6 +1,6 @@
 """Requests: what query parameters say. Fields of the layout go by their names; our own names begin with a dot.
 
-Values are read strictly, as the command line reads them. Whatever does not fit is a `BadRequest`, which says what
+Values are read strictly, as the command line reads them. Whatever does not fit is a `BadRequestError`, which says what
 would.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zarrange.diagnostics import shown, similar
-from zarrange.errors import ZarrangeError
+from zarrange.errors import BadRequestError
 from zarrange.language.arrangement import arrangement
 from zarrange.language.fields import Misfit
 
@@ -22,18 +22,14 @@ if TYPE_CHECKING:
     from zarrange.language.fields import Field
     from zarrange.language.layout import Layout
 
-__all__ = ["BadRequest", "choice", "chosen", "given", "number", "refuse_unknown", "run_of", "runs_of", "value_of"]
-
-
-class BadRequest(ZarrangeError, ValueError):  # noqa: N818 - what HTTP calls it
-    """A parameter that does not fit."""
+__all__ = ["choice", "chosen", "given", "number", "refuse_unknown", "run_of", "runs_of", "value_of"]
 
 
 def given(request: Request, name: str) -> str | None:
     """Return the text of a parameter that is given once, `None` where it is not given."""
     found = request.query_params.getlist(name)
     if len(found) > 1:
-        raise BadRequest(f"`{name}` is given {len(found)} times; it is given once")
+        raise BadRequestError(f"`{name}` is given {len(found)} times; it is given once")
     return found[0] if found else None
 
 
@@ -46,7 +42,7 @@ def number(request: Request, name: str, default: int, *, least: int = 0, most: i
     found = int(text) if is_number else None
     if found is None or found < least or (most is not None and found > most):
         top = f" to {most}" if most is not None else " on"
-        raise BadRequest(f"`{name}` does not take {shown(text)}; it takes a whole number, from {least}{top}")
+        raise BadRequestError(f"`{name}` does not take {shown(text)}; it takes a whole number, from {least}{top}")
     return found
 
 
@@ -59,7 +55,7 @@ def choice(request: Request, name: str, choices: Collection[str], default: str) 
     if text is None:
         return default
     if text not in choices:
-        raise BadRequest(f"`{name}` does not take {shown(text)}; it takes one of {', '.join(choices)}")
+        raise BadRequestError(f"`{name}` does not take {shown(text)}; it takes one of {', '.join(choices)}")
     return text
 
 
@@ -67,7 +63,7 @@ def refuse_unknown(request: Request, known: Collection[str]) -> None:
     """Refuse parameters that mean nothing here: a typing error is not a default."""
     for name in request.query_params:
         if name not in known:
-            raise BadRequest(f"{shown(name)} is no parameter of this; {similar(name, known, 'parameter')}")
+            raise BadRequestError(f"{shown(name)} is no parameter of this; {similar(name, known, 'parameter')}")
 
 
 def value_of(layout: Layout, name: str, text: str) -> Value:
@@ -76,12 +72,12 @@ def value_of(layout: Layout, name: str, text: str) -> Value:
     try:
         return field.from_text(text)
     except Misfit as misfit:
-        raise BadRequest(f"field `{name}` {misfit}") from None
+        raise BadRequestError(f"field `{name}` {misfit}") from None
 
 
 def _field(layout: Layout, name: str) -> Field:
     if name not in layout.fields:
-        raise BadRequest(f"{shown(name)} is no field of the layout; {similar(name, layout.fields, 'field')}")
+        raise BadRequestError(f"{shown(name)} is no field of the layout; {similar(name, layout.fields, 'field')}")
     return layout.fields[name]
 
 
@@ -103,7 +99,7 @@ def run_of(request: Request, layout: Layout) -> Value | None:
     found = runs_of(request, layout)
     if len(found) != 1:
         by = arrangement(layout).by
-        raise BadRequest(f"{len(found)} values of `{by}` are given; one is needed, as in ?{by}=NAME")
+        raise BadRequestError(f"{len(found)} values of `{by}` are given; one is needed, as in ?{by}=NAME")
     return found[0]
 
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
+from zarrange.errors import BadRequestError
 from zarrange.language.arrangement import arrangement
 from zarrange.report.characters import printable
 from zarrange.view.details import Described, described
 from zarrange.view.slices import Cut
 from zarrange.web.frame import link, page, place_of, text_of
-from zarrange.web.requests import BadRequest, refuse_unknown
+from zarrange.web.requests import refuse_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -102,7 +103,7 @@ def _places(found: Described, texts: Sequence[str]) -> tuple[Place, ...]:
     """Return where the picture is: in the middle, on channel 0, unless it is said."""
     free = [axis for axis in found.axes if axis.role != "plane"] if 0 not in found.shape else []
     if texts and len(texts) != len(free):
-        raise BadRequest(f"`{INDEX}` is given {len(texts)} times; {found.path!r} takes it {len(free)} times")
+        raise BadRequestError(f"`{INDEX}` is given {len(texts)} times; {found.path!r} takes it {len(free)} times")
     if not texts:
         return tuple(Place(axis, 0 if axis.role == "channel" else axis.size // 2) for axis in free)
     return tuple(Place(axis, _index(axis, text)) for axis, text in zip(free, texts, strict=True))
@@ -112,7 +113,7 @@ def _index(axis: Axis, text: str) -> int:
     is_whole = text.isascii() and text.isdigit() and len(text) < MAX_TEXT
     if not is_whole or int(text) >= axis.size:
         shown = f"{text[:20]!r}"
-        raise BadRequest(
+        raise BadRequestError(
             f"`{INDEX}` does not take {shown} for {axis.name}; it takes a number from 0 to {axis.size - 1}"
         )
     return int(text)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from zarrange.errors import ZarrangeError
+from zarrange.errors import BadRequestError, ZarrangeError
 from zarrange.language.arrangement import arrangement
 from zarrange.report.characters import printable
 from zarrange.stores.amounts import counted
@@ -14,7 +14,7 @@ from zarrange.view.runs import run_names
 from zarrange.view.scores import Line, Scores, scores
 from zarrange.web.frame import is_sendable, link, streamed, text_of, word, words
 from zarrange.web.pages.plot import Plot, Point, Size, plot
-from zarrange.web.requests import BadRequest, choice, given, refuse_unknown, runs_of, value_of
+from zarrange.web.requests import choice, given, refuse_unknown, runs_of, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -103,7 +103,7 @@ def answer(store: Store, request: Request) -> Response:
     kind = given(request, ".kind") or None
     if kind is not None and kind not in {panel.kind for panel in arranged.panels}:
         known = ", ".join(panel.kind for panel in arranged.panels)
-        raise BadRequest(f"`.kind` does not take {kind!r}; it takes one of {known}")
+        raise BadRequestError(f"`.kind` does not take {kind!r}; it takes one of {known}")
     values = {name: _values(store, request, name) for name in arranged.choices}
     asked = Asked(
         runs=runs_of(request, layout) if arranged.by else (),
