@@ -174,13 +174,14 @@ class TestNotebook:
         assert len(state["layers"]) == 3
 
     def test_its_server_gives_the_data_and_nothing_else(self, filled):
-        """Metadata and chunks are given to any origin; pages are not there."""
+        """Metadata and chunks are given to the viewer's origin; pages are not there."""
         viewer = filled.neuroglancer("validation_raw", run="r1")
         (layer,) = viewer.state.to_json()["layers"]
         url = layer["source"]["url"].partition("|")[0]
-        with urllib.request.urlopen(f"{url}zarr.json") as answer:
+        asked = urllib.request.Request(f"{url}zarr.json", headers={"Origin": "http://127.0.0.1:1"})
+        with urllib.request.urlopen(asked) as answer:
             assert json.load(answer)["shape"] == [16, 24, 32]
-            assert answer.headers["access-control-allow-origin"] == "*"
+            assert answer.headers["access-control-allow-origin"] == "http://127.0.0.1:1"
         for place in ("/", "/run?run=r1", "/api/runs"):
             with pytest.raises(urllib.error.HTTPError, match="404"):
                 urllib.request.urlopen(url.partition("/data/")[0] + place)

@@ -141,13 +141,37 @@ HERE = [
 
 @pytest.mark.parametrize("headers", ELSEWHERE)
 def test_other_origins(client, headers):
-    """A page of another origin gets data, as Neuroglancer has to, and no page, no picture and no answer of ours."""
+    """A page of another origin gets no page, no picture and no answer of ours."""
     for path in ("/", f"/image/{ARRAY}", f"/values/{ARRAY}", "/api/runs", "/static/style.css"):
         found = client.get(path, headers=headers)
         assert found.status_code == 403
         assert "access-control-allow-origin" not in found.headers
+
+
+@pytest.mark.parametrize("origin", ["http://127.0.0.1:40123", "http://localhost:8000", "http://[::1]:9"])
+def test_data_for_servers_of_this_machine(client, origin):
+    """A page of another server of this machine, such as Neuroglancer's, may read data, and says which one it is."""
+    found = client.get(f"/data/{ARRAY}/zarr.json", headers={"Origin": origin, "Sec-Fetch-Site": "cross-site"})
+    assert (found.status_code, found.headers["access-control-allow-origin"]) == (200, origin)
+    assert "Origin" in found.headers["vary"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1.evil.example"},
+        {"Origin": "http://evil.example:127.0.0.1"},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"},
+    ],
+)
+def test_no_data_for_others(client, headers):
+    """A page from elsewhere that guesses a path gets no data."""
     found = client.get(f"/data/{ARRAY}/zarr.json", headers=headers)
-    assert (found.status_code, found.headers["access-control-allow-origin"]) == (200, "*")
+    assert found.status_code == 403
+    assert "access-control-allow-origin" not in found.headers
+    assert "shape" not in found.text
 
 
 @pytest.mark.parametrize("headers", HERE)
@@ -184,7 +208,7 @@ def test_headers(client, method, path, headers, status):
     assert found.headers["referrer-policy"] == "no-referrer"
     is_data = path.startswith("/data/")
     assert found.headers["cross-origin-resource-policy"] == ("cross-origin" if is_data else "same-origin")
-    assert ("access-control-allow-origin" in found.headers) is is_data
+    assert "access-control-allow-origin" not in found.headers
     assert method != "HEAD" or found.content == b""
 
 

@@ -2,7 +2,8 @@
 
 The pages are for who sits at this machine. A web page from elsewhere must not read them through that person's browser:
 not by a name of its own that leads here (DNS rebinding: an unknown `Host` is refused), not as a request of its own
-(`Origin`, `Sec-Fetch-Site`), not as a picture or a frame. Only `/data` is for other origins, such as Neuroglancer's.
+(`Origin`, `Sec-Fetch-Site`), not as a picture or a frame. Only `/data` is for other servers of this machine, such as
+Neuroglancer's: a page from elsewhere that guesses a path gets nothing.
 A link that is followed from elsewhere is fine: it shows a page to the person, and nothing to where it came from.
 """
 
@@ -28,7 +29,7 @@ ANY_HOST = "*"
 LOOPBACK_HOSTS: frozenset[str] = frozenset({"localhost", "127.0.0.1", "[::1]"})
 """The names of this machine to itself; each with any port."""
 DATA = "/data/"
-"""What the paths begin with that other origins may read."""
+"""What the paths begin with that other servers of this machine may read."""
 METHODS = "GET, HEAD"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
@@ -39,10 +40,7 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
-_SHARED = {
-    "Access-Control-Allow-Origin": "*",
-    "Access-Control-Expose-Headers": "Accept-Ranges, Content-Length, Content-Range, ETag",
-}
+_EXPOSED = "Accept-Ranges, Content-Length, Content-Range, ETag"
 
 
 class Guard:
@@ -85,9 +83,17 @@ class Guard:
         if method not in METHODS.split(", "):
             message = f"nothing can be changed here: {METHODS} are answered, not {method}"
             return refusal(405, message, {"Allow": METHODS})
-        if not is_data and not _is_from_here(headers, hosts[0]):
+        is_welcome = self._is_near(headers) if is_data else _is_from_here(headers, hosts[0])
+        if not is_welcome:
             return refusal(403, "a page of another origin may not ask for this")
         return None
+
+    def _is_near(self, headers: Headers) -> bool:
+        """Whether a request comes from any server of this machine, from a person, or from a program."""
+        names = [_host(origin.partition("://")[2]) for origin in headers.getlist("origin")]
+        if names:
+            return all(name in LOOPBACK_HOSTS | self._hosts for name in names)
+        return headers.get("sec-fetch-site") != "cross-site"
 
 
 class _Answer:
@@ -96,13 +102,16 @@ class _Answer:
     def __init__(self, scope: Scope, send: Send) -> None:
         self.is_data = scope["path"].startswith(DATA)
         self.has_begun = False
+        self._origin = Headers(scope=scope).get("origin")
         self._is_head = scope["method"] == "HEAD"
         self._send = send
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.has_begun = True
-            _complete(MutableHeaders(scope=message), is_data=self.is_data)
+            is_refused = message["status"] == 403  # noqa: PLR2004 - HTTP's
+            shared_with = self._origin if self.is_data and not is_refused else None
+            _complete(MutableHeaders(scope=message), is_data=self.is_data, shared_with=shared_with)
         elif self._is_head:
             message = {**message, "body": b""}
         await self._send(message)
@@ -130,11 +139,13 @@ def _is_from_here(headers: Headers, host: str) -> bool:
     return headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
 
 
-def _complete(headers: MutableHeaders, *, is_data: bool) -> None:
+def _complete(headers: MutableHeaders, *, is_data: bool, shared_with: str | None) -> None:
     for name, value in _HEADERS.items():
         headers[name] = value
     headers["Cross-Origin-Resource-Policy"] = "cross-origin" if is_data else "same-origin"
     headers.setdefault("Cache-Control", "no-cache")
     if is_data:
-        for name, value in _SHARED.items():
-            headers[name] = value
+        headers.add_vary_header("Origin")
+    if shared_with is not None:
+        headers["Access-Control-Allow-Origin"] = shared_with
+        headers["Access-Control-Expose-Headers"] = _EXPOSED
