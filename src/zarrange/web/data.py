@@ -3,7 +3,7 @@
 Served are the metadata files of arrays, groups and containers that the layout has, and the chunks of arrays that are
 there, by exactly the keys that zarr gives them. All else is a 404 for which nothing is read: other files (also those of
 the layout's `files`), what is beside the root, what a store keeps for itself, what a symlink leads to. Bytes are read
-by descriptors, a block at a time, in ranges too; other origins may read them.
+by descriptors, a block at a time, in ranges too; other servers of this machine may read them.
 """
 
 from __future__ import annotations
