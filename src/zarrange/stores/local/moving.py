@@ -15,7 +15,6 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from zarrange.errors import (
-    AccessDeniedError,
     AlreadyExistsError,
     LeftoverError,
     NotFoundError,
@@ -29,6 +28,7 @@ from zarrange.stores.local import journal as journals
 from zarrange.stores.local.aside import Aside, Thing
 from zarrange.stores.local.contents import check_no_node, check_nothing_else
 from zarrange.stores.local.descent import Descent
+from zarrange.stores.local.reading import unreadable
 from zarrange.stores.local.writing import sweep, write_file
 from zarrange.stores.metadata import METADATA
 
@@ -56,15 +56,14 @@ def transactions(root: str) -> list[Transaction]:
     except (NotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        made = AccessDeniedError if isinstance(error, PermissionError) else UnreadableError
-        raise made(f"{root!r} cannot be read: {(error.strerror or str(error)).lower()}") from error
+        raise unreadable(error, f"{root!r} ") from error
     with descent:
         try:
             return journals.journals(descent)
         except NotInStoreError:
             return []
         except PermissionError as error:
-            raise AccessDeniedError(f"{descent.shown(JOURNALS)!r} cannot be read: permission denied") from error
+            raise unreadable(error, f"{descent.shown(JOURNALS)!r} ") from error
 
 
 def tidy(root: str) -> None:
