@@ -31,7 +31,7 @@ def layout_of(*paths):
 def readings(layout, path):
     """The values of every reading, and the promise that both ways of matching find them."""
     matcher = layout._assembly.matcher
-    assert matcher.matches(path) == matcher.readings_by_lattice(path)
+    assert matcher.matches(path) == matcher.readings_by_characters(path)
     return [dict(key.values) for key in layout.matches(path)]
 
 

@@ -90,12 +90,12 @@ class TestBothDirections:
     @quick
     @given(text=layout_texts(), kind=st.sampled_from(KINDS), data=st.data())
     def test_the_fast_matcher_is_the_clear_one(self, text, kind, data):
-        """The compiled matcher and the lattice find the same readings."""
+        """The compiled matcher and what goes by segments find what going by characters finds."""
         layout = loaded(text)
         path = rendered(layout, kind, data.draw(values_for(layout.kind(kind))))
         matcher = layout._assembly.matcher
         for changed in (path, data.draw(mutations(path))):
-            assert matcher.matches(changed) == matcher.readings_by_lattice(changed)
+            assert matcher.matches(changed) == matcher.readings_by_characters(changed)
 
     @quick
     @given(text=layout_texts(), kind=st.sampled_from(KINDS), data=st.data())

@@ -19,12 +19,12 @@ from attrs import define, field, frozen
 from zarrange.language.automaton import Chain
 from zarrange.language.fields import MAX_STATES, FloatField, StrField
 from zarrange.language.lattice import Lattice
-from zarrange.language.matcher import lattice_readings
 from zarrange.language.patterns import Language, PatternError, Words
 from zarrange.language.quoting import Quoted
 from zarrange.language.ranges import NOTHING
 from zarrange.language.renderer import compile_renderer
 from zarrange.language.slots import Slot
+from zarrange.language.splitting import readings_by_characters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -195,7 +195,7 @@ class Shape:
 
     def readings(self, path: str) -> list[Key]:
         """Return the keys that this variant reads in a path, and that really render to it."""
-        found = lattice_readings([(self.kind.name, self.variant)], path)
+        found = readings_by_characters([(self.kind.name, self.variant)], path)
         return [key for key in found if self._renderer(**key.values).path == path]
 
     @cached_property

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from zarrange.language.lattice import Lattice
-from zarrange.language.matcher import MAX_SPLITS, segment_reader
+from zarrange.language.matcher import segment_reader
 from zarrange.language.slots import Slot
+from zarrange.language.splitting import MAX_SPLITS
 from zarrange.language.templates import Text
 
 if TYPE_CHECKING:

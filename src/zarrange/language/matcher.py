@@ -1,9 +1,7 @@
 """Variants → reading paths back: a path's text into every key that renders to it.
 
 Most variants have one slot a segment: for those a plain Python function is put together, as in `renderer`, for each
-number of segments. The others (several slots in one segment, slots of several segments) go through a `Lattice`, which
-finds all ways to split a text in time linear in its length. `readings_by_lattice` does so for every variant: it is the
-clear version that the tests hold the fast one against.
+number of segments. The others (several slots in one segment, slots of several segments) are split, see `splitting`.
 """
 
 from __future__ import annotations
@@ -19,10 +17,10 @@ from zarrange.errors import AmbiguousPathError
 from zarrange.identifiers import Key
 from zarrange.language.charsets import MAX_SEGMENT_BYTES
 from zarrange.language.fields import IntField
-from zarrange.language.lattice import Lattice
 from zarrange.language.nodes import assign, both, call, compare, constant, define, load, method
 from zarrange.language.renderer import path_fault
 from zarrange.language.slots import Slot
+from zarrange.language.splitting import Splitting, readings_by_characters
 from zarrange.language.templates import Text
 from zarrange.language.variants import Variant
 
@@ -32,11 +30,9 @@ if TYPE_CHECKING:
     from zarrange.identifiers import Value
     from zarrange.language.variants import Segment
 
-__all__ = ["MAX_SPLITS", "Matcher", "lattice_readings", "segment_reader"]
+__all__ = ["Matcher", "segment_reader"]
 
 MAX_COMMON_DIGITS = 17
-MAX_SPLITS = 10_000
-"""How many ways to split a path are tried for one variant before it is called ambiguous."""
 
 Candidate: TypeAlias = "tuple[str, Variant]"
 """A kind's name, with one of its variants."""
@@ -48,19 +44,19 @@ class Matcher:
     def __init__(self, candidates: Iterable[Candidate]) -> None:
         by_count: dict[int, list[Candidate]] = {}
         self._candidates = list(candidates)
-        self._others: list[Candidate] = []
+        self._others: list[Splitting] = []
         for kind, variant in self._candidates:
             if is_simple(variant):
                 by_count.setdefault(len(variant.segments()), []).append((kind, variant))
             else:
-                self._others.append((kind, variant))
+                self._others.append(Splitting(kind, variant))
         self._by_count = {count: _compile(count, some) for count, some in by_count.items()}
 
     def match(self, path: str) -> Key | None:
         """Return the key whose path this is, or `None`. Raises `AmbiguousPathError` where there are several."""
         found = self._simple_readings(path)
         if self._others:
-            found += islice(lattice_readings(self._likely(path), path), 2)
+            found += islice(self._split_readings(path), 2)
         return self.only(path, found)
 
     @staticmethod
@@ -76,16 +72,19 @@ class Matcher:
         """Return every key whose path this is, in order."""
         found = self._simple_readings(path)
         if self._others:
-            found += lattice_readings(self._likely(path), path)
+            found += self._split_readings(path)
         return tuple(sorted(found)) if len(found) > 1 else tuple(found)
 
-    def readings_by_lattice(self, path: str) -> tuple[Key, ...]:
-        """Return what `matches` does, without the functions that make it fast."""
-        return tuple(sorted(lattice_readings(self._candidates, path)))
+    def readings_by_characters(self, path: str) -> tuple[Key, ...]:
+        """Return what `matches` does, without all that makes it fast: the version that tests hold it against."""
+        return tuple(sorted(readings_by_characters(self._candidates, path)))
 
-    def _likely(self, path: str) -> Iterator[Candidate]:
-        """Yield the variants whose own texts stand in a path: a lattice is much dearer than this look."""
-        return ((kind, variant) for kind, variant in self._others if _has_texts(variant, path))
+    def _split_readings(self, path: str) -> Iterator[Key]:
+        if path_fault(path):
+            return
+        segments = tuple(path.split("/"))
+        for splitting in self._others:
+            yield from splitting.readings(path, segments)
 
     def _simple_readings(self, path: str) -> list[Key]:
         if (len(path) > MAX_SEGMENT_BYTES or not path.isascii()) and path_fault(path):
@@ -102,52 +101,6 @@ def is_simple(variant: Variant) -> bool:
         and not any(isinstance(piece, Slot) and piece.is_multiple for piece in segment)
         for segment in variant.segments()
     )
-
-
-def _has_texts(variant: Variant, path: str) -> bool:
-    """Whether a path begins and ends as a variant does, and has the texts between in their order."""
-    at = 0
-    for piece in variant.pieces:
-        if isinstance(piece, Text):
-            at = path.find(piece.text, at) + len(piece.text)
-            if at < len(piece.text):
-                return False
-    first, last = variant.pieces[0], variant.pieces[-1]
-    return not (isinstance(first, Text) and not path.startswith(first.text)) and not (
-        isinstance(last, Text) and not path.endswith(last.text)
-    )
-
-
-def lattice_readings(candidates: Iterable[Candidate], path: str) -> Iterator[Key]:
-    """Yield every key that some variants read in a path. Raises `AmbiguousPathError` for too many ways to split it."""
-    if path_fault(path):
-        return
-    for kind, variant in candidates:
-        slots = [piece for piece in variant.pieces if isinstance(piece, Slot)]
-        pieces = [one.text if isinstance(one, Text) else one.language for one in variant.pieces]
-        forms = [at if isinstance(one, Text) else one.form for at, one in enumerate(variant.pieces)]
-        splits = Lattice(pieces, path, forms).splits()
-        for texts in islice(splits, MAX_SPLITS):
-            values = _values(variant, slots, texts)
-            if values is not None:
-                yield Key(kind, values)
-        if next(splits, None) is not None:
-            raise AmbiguousPathError(path, ())
-
-
-def _values(variant: Variant, slots: Sequence[Slot], texts: Sequence[str]) -> dict[str, Value] | None:
-    """Return the values that the slots' texts stand for, if there are any and they agree with the variant."""
-    values: dict[str, Value] = {}
-    for slot, text in zip(slots, texts, strict=True):
-        value = slot.value(text)
-        if value is None or values.setdefault(slot.field.name, value) != value:
-            return None
-    if any(values.get(name, value) != value for name, value in variant.equal.items()):
-        return None
-    if any(values.get(name) in ruled_out for name, ruled_out in variant.unequal.items()):
-        return None
-    values.update(variant.equal)
-    return {name: values[name] for name in variant.given}
 
 
 # --- the fast way ----------------------------------------------------------------------------------------------------
