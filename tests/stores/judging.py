@@ -349,6 +349,18 @@ class Case:
                 verdict.add(outcome.struck, problems, f"{os.strerror(code)} (raised: {_last(outcome.error)})")
         return verdict
 
+    def kill_after_failing(self, *, every=1):
+        """Have a call fail, each n-th one, and die before every call of what is done about that; then recover."""
+        verdict = Verdict()
+        for failing in range(1, len(self.calls()) + 1, every):
+            for number in itertools.count(failing + 1):
+                outcome, now = self.strike(Fault(number, fails=failing))
+                if outcome.struck is None:
+                    break
+                problems = self.sight.problems(now) + self.mended_badly()
+                verdict.add(outcome.struck, problems, f"killed after call {failing} failed,")
+        return verdict
+
     def kill_recoveries(self, *, every=1, depth=None):
         """Die before every call of the recovery of every crash, and again in the recovery of that, until nothing new.
 

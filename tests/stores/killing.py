@@ -48,7 +48,7 @@ class Fault:
     """What is to happen at the call `number`, from 1: death (without a `code`), or an error. At 0, calls are told.
 
     `is_torn`: a write is done by half before it; `is_lasting`: all later calls fail too (for want of space, those
-    that need some). `reads`: calls that only look count too.
+    that need some). `reads`: calls that only look count too. `fails`: one call before it fails, once.
     """
 
     number: int
@@ -56,6 +56,7 @@ class Fault:
     is_torn: bool = False
     is_lasting: bool = False
     reads: bool = False
+    fails: int | None = None
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,8 @@ class Interceptor:
         if fault.number == 0:
             self.calls.append(call)
             return None
+        if call.number == fault.fails:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), target)
         if call.number < fault.number or (call.number > fault.number and not fault.is_lasting):
             return None
         if call.number > fault.number and fault.code == errno.ENOSPC and name not in NEEDS_SPACE:

@@ -300,6 +300,20 @@ class TestKilled:
         assert verdict.failed == 0, verdict
         assert verdict.points > 15
 
+    def test_while_giving_up(self, case):
+        """After a call has failed, it may be killed while it puts everything back."""
+        verdict = case("swap across").kill_after_failing(every=9)
+        assert verdict.failed == 0, verdict
+        assert verdict.points > 15
+
+    @pytest.mark.slow
+    @everywhere
+    def test_while_giving_up_anywhere(self, case, name):
+        """So it is for every operation, whichever call failed."""
+        verdict = case(name).kill_after_failing(every=4)
+        assert verdict.failed == 0, verdict
+        assert verdict.points > 15
+
     def test_by_strace(self, case, scratch):
         """So it is where strace, if there is one, kills at every system call."""
         made = case("swap")
@@ -328,7 +342,7 @@ class TestFailing:
         assert verdict.failed == 0, verdict
         assert verdict.points > 15
 
-    @pytest.mark.parametrize("name", ["old array", "swap"])
+    @pytest.mark.parametrize("name", ["old array", "swap", "swap across"])
     def test_full_disk(self, case, name):
         """A disk that is full stays full; what was begun to be written is there by half."""
         verdict = case(name).fail(errno.ENOSPC, is_lasting=True, is_torn=True, reads=False)

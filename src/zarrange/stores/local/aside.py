@@ -144,13 +144,14 @@ class Aside:
     def take_back(self, thing: Thing, target: str) -> None:
         """Take aside again what has come to its target, or what was made for it there."""
         if self._done(thing):
+            # It is a copy: the original is still there, and has to count again before the copy goes.
             folder, own = self._descent.above(target)
-            # It is a copy: the original is still there. Half a copy is one that has not come to its target.
-            for name in (self._new(thing), own):
-                if exists(folder, name):
-                    discard(folder, name)
-                    break
+            if not exists(folder, self._new(thing)) and exists(folder, own):
+                rename(folder, own, folder, self._new(thing), self._descent.shown(target))
+                self._changed.add(target.rpartition("/")[0])
             self._restore(thing)
+            self.sync()
+            self._discard_new(thing, target)
         elif self.holds(thing):
             self._discard_new(thing, target)
         else:
@@ -184,13 +185,16 @@ class Aside:
         self._changed |= {folder, target.rpartition("/")[0]}
 
     def _resume(self, thing: Thing, target: str) -> bool:
-        """Finish a copy that is whole; return whether there is one."""
+        """Finish a copy that is whole; return whether there is one. Where it is gone, the original counts again."""
         if not self._done(thing):
             return False
-        folder, own = self._descent.above(target)
+        folder, own = self._descent.above(target, like=thing.folder)
         if exists(folder, self._new(thing)):
             rename(folder, self._new(thing), folder, own, self._descent.shown(target))
             self._changed.add(target.rpartition("/")[0])
+        elif not exists(folder, own):
+            self._restore(thing)
+            return False
         return True
 
     def _restore(self, thing: Thing) -> None:
@@ -253,7 +257,7 @@ class Aside:
         self._changed.clear()
 
     def delete(self, things: list[Thing]) -> None:
-        """Delete everything that is aside. Raises `OSError`."""
+        """Delete everything that is aside, for good where that is beside other things. Raises `OSError`."""
         for where, some in groupby(things, key=attrgetter("folder")):
             with suppress(NotFoundError, NotInStoreError):  # the folder that they were in is aside, or is a file now
                 folder = self._descent.folder(where)
@@ -263,10 +267,13 @@ class Aside:
                 for name in names:
                     if exists(folder, name) if there is None else name in there:
                         delete(folder, name)
+                        self._changed.add(where)
         with suppress(NotFoundError):
             folder = self._descent.folder(self._home)
             for name in sorted(os.listdir(folder)):
                 delete(folder, name)
+        self._changed.discard(self._home)  # see `remove`
+        self.sync()
 
     def left(self, things: list[Thing]) -> list[str]:
         """Return where something is still aside."""

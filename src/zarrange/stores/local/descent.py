@@ -127,11 +127,16 @@ class Descent:
             return None
         return status(folder, name)
 
-    def remove_empty(self, path: str) -> None:
-        """Remove a folder, if it is there, and those above it, as long as they are empty folders; the root stays."""
+    def remove_empty(self, path: str) -> str | None:
+        """Remove a folder, if it is there, and those above it, as long as they are empty folders; the root stays.
+
+        Return the first folder above them that is still there, `None` where all are.
+        """
         self.leave()
-        while path and self._is_gone(path):
-            path = path.rpartition("/")[0]
+        left = path
+        while left and self._is_gone(left):
+            left = left.rpartition("/")[0]
+        return left if left != path else None
 
     def _is_gone(self, path: str) -> bool:
         """Remove an empty folder; tried once more where that fails, for nobody comes back to one with nothing in it."""

@@ -33,7 +33,7 @@ from zarrange.stores.local.writing import sweep, write_file
 from zarrange.stores.metadata import METADATA
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from zarrange.stores.backend import Backend
     from zarrange.stores.local.journal import Journal
@@ -226,8 +226,7 @@ class _Moving:
             message = f"what is left of it in {where} could not be deleted: {error}"
             raise LeftoverError(f"removed, but {message}") from error
         if self._intent.is_exclusive:
-            for folder in sorted({thing.folder for thing, _ in self._moves}, reverse=True):
-                self._descent.remove_empty(folder)
+            self._clear(thing.folder for thing, _ in self._moves)
         self._end()
 
     def _give_up(self) -> None:
@@ -297,9 +296,12 @@ class _Moving:
             if target is not None:
                 self._aside.take_back(thing, target)
         self._aside.sync()
-        for _, target in self._moves:
-            if target is not None:
-                self._descent.remove_empty(target.rpartition("/")[0])
+        self._clear(target.rpartition("/")[0] for _, target in self._moves if target is not None)
+
+    def _clear(self, folders: Iterable[str]) -> None:
+        """Remove those of some folders that are empty by now, for good: nobody comes back to them."""
+        left = {self._descent.remove_empty(folder) for folder in sorted({*folders}, reverse=True)}
+        self._descent.sync(folder for folder in left if folder is not None)
 
     def _unmake(self, path: str, content: bytes) -> None:
         with suppress(NotFoundError):
