@@ -12,6 +12,8 @@ from tests.view.filled import SHIPPED, add, counting, fill, write
 
 from zarrange import Layout, Store
 from zarrange.errors import FieldError, IncompleteError
+from zarrange.view.listings import Gathering
+from zarrange.view.matrix import matrix
 from zarrange.view.runs import RunSummary, run_names, run_size, run_summary
 
 DATED = Layout.parse("""
@@ -137,6 +139,18 @@ class TestSummary:
         """A run that does not exist has a summary of nothing."""
         store, _, _ = shipped
         assert run_summary(store, "nobody") == RunSummary("nobody", (), 0, None, None, None, 0, 0)
+
+    def test_a_run_is_walked_through_once(self, place):
+        """Where a run has to be walked through as a whole for its matrix, its summary lists nothing again."""
+        store = fill(place(), "dacapo")
+        gathering = Gathering(store)
+        matrix(store, "r1", gathering=gathering)
+        backend = counting(store)
+        found = run_summary(store, "r1", gathering=gathering)
+        assert not backend.asked["items"]
+        assert not backend.asked["look"]
+        assert found == run_summary(store, "r1")
+        assert backend.asked["items"]
 
     def test_chunks_are_not_looked_at(self, place):
         """A summary asks for nothing of chunks, neither their names nor their times."""

@@ -135,8 +135,8 @@ class _Making:
     choices: list[Choice] = field(init=False, factory=list)
     _sample: list[Value] = field(init=False)
     _picked: dict[str, Value | None] = field(init=False, factory=dict)
-    _walked: dict[str, list[Entry]] = field(init=False, factory=dict)
-    _entries: dict[str, list[Entry]] = field(init=False, factory=dict)
+    _walked: Mapping[str, Sequence[Entry]] = field(init=False, factory=dict)
+    _entries: dict[str, Sequence[Entry]] = field(init=False, factory=dict)
 
     def __attrs_post_init__(self) -> None:
         self.gathering = Gathering(self.store)

@@ -45,10 +45,14 @@ class Listed:
 
 @define
 class Gathering:
-    """Searches of which each gives what it can: `unreadable` has what none of them could read."""
+    """Searches of which each gives what it can: `unreadable` has what none of them could read.
+
+    A run that has to be walked through as a whole is walked through once, as long as it is asked about here.
+    """
 
     store: Store
     _unreadable: dict[str, Unreadable] = field(factory=dict)
+    _walked: dict[tuple[Value | None, tuple[str, ...]], dict[str, list[Entry]]] = field(factory=dict)
 
     @property
     def unreadable(self) -> tuple[Unreadable, ...]:
@@ -65,12 +69,18 @@ class Gathering:
             if kind in kinds and any(key.kind == kind for key in result.keys):
                 yield result
 
-    def walked(self, panels: Sequence[Panel], run: Value | None) -> dict[str, list[Entry]]:
+    def walked(self, panels: Sequence[Panel], run: Value | None) -> Mapping[str, Sequence[Entry]]:
         """Return all that a run has of the kinds that have to be walked through as a whole, which is done once.
 
         Such a kind has no slider, and a field of several segments in its paths: those of others may be anywhere among
         them. Kinds that could be walked through in parts come with it. Other kinds are left out.
         """
+        asked = run, tuple(panel.kind for panel in panels)
+        if asked not in self._walked:
+            self._walked[asked] = self._walk_through(panels, run)
+        return self._walked[asked]
+
+    def _walk_through(self, panels: Sequence[Panel], run: Value | None) -> dict[str, list[Entry]]:
         layout = self.store.layout
         groups: dict[tuple[str, ...], tuple[dict[str, Any], list[Panel]]] = {}
         for panel in panels:

@@ -66,10 +66,15 @@ class Matrix:
     unreadable: tuple[Unreadable, ...]
 
 
-def matrix(store: Store, run: Value | None, *, start: int = 0, most: int = 100) -> Matrix:
-    """Return what a run has, at most so many rows. Raises `FieldError` for a value that no run can have."""
+def matrix(
+    store: Store, run: Value | None, *, start: int = 0, most: int = 100, gathering: Gathering | None = None
+) -> Matrix:
+    """Return what a run has, at most so many rows. Raises `FieldError` for a value that no run can have.
+
+    What was found before, and what is found now, is in the `gathering`.
+    """
     arranged = arrangement(store.layout)
-    gathering = Gathering(store)
+    gathering = gathering or Gathering(store)
     columns = tuple(panel.kind for panel in arranged.panels if panel.has_slider)
     steps = steps_of(gathering, run)
     shown = steps[start : start + most]

@@ -7,14 +7,14 @@ of them. What could not be read is counted, not raised.
 from __future__ import annotations
 
 from collections import Counter
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field, frozen
 
 from zarrange.identifiers import Value
 from zarrange.language.arrangement import arrangement
-from zarrange.stores.entries import Unreadable
-from zarrange.view.listings import likeliest, modified, names_of, of_run
+from zarrange.view.listings import Gathering, likeliest, modified, names_of, of_run
 
 if TYPE_CHECKING:
     from zarrange.language.layout import Layout
@@ -60,15 +60,20 @@ class RunSummary:
     unreadable: int
 
 
-def run_summary(store: Store, run: Value | None) -> RunSummary:
-    """Return what a run has. Raises `FieldError` for a value that no run can have."""
-    folding = _Folding(arrangement(store.layout).slider)
+def run_summary(store: Store, run: Value | None, *, gathering: Gathering | None = None) -> RunSummary:
+    """Return what a run has. Raises `FieldError` for a value that no run can have.
+
+    What was found before, and what is found now, is in the `gathering`.
+    """
+    gathering = gathering or Gathering(store)
+    arranged = arrangement(store.layout)
+    folding = _Folding(arranged.slider)
     kinds, filters = _kinds_of(store.layout, run, {"array", "file"})
-    for result in store.find(kinds, **filters).results() if kinds else ():
-        if isinstance(result, Unreadable):
-            folding.unreadable += 1
-        else:
-            folding.add(result, likeliest(store.layout, result))
+    walked = gathering.walked(arranged.panels, run)
+    others = [kind for kind in kinds if kind not in walked]
+    found = (entries for kind, entries in walked.items() if kind in kinds)
+    for entry in chain(*found, gathering.entries(others, filters) if others else ()):
+        folding.add(entry, likeliest(store.layout, entry))
     counts = tuple((name, folding.counts[name]) for name in store.layout.kinds if name in folding.counts)
     return RunSummary(
         run=run,
@@ -78,7 +83,7 @@ def run_summary(store: Store, run: Value | None) -> RunSummary:
         last=folding.last,
         modified=modified(store, folding.newest),
         ambiguous=folding.ambiguous,
-        unreadable=folding.unreadable,
+        unreadable=len(gathering.unreadable),
     )
 
 
@@ -114,7 +119,6 @@ class _Folding:
     last: Any = None
     newest: list[Entry] = field(factory=list)
     ambiguous: int = 0
-    unreadable: int = 0
 
     def add(self, entry: Entry, kind: str) -> None:
         self.counts[kind] += 1

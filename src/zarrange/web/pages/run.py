@@ -11,6 +11,7 @@ from attrs import frozen
 
 from zarrange.errors import AmbiguousPathError, NotFoundError, ZarrangeError
 from zarrange.language.arrangement import arrangement
+from zarrange.view.listings import Gathering
 from zarrange.view.matrix import Cell, Matrix, matrix
 from zarrange.view.runs import RunSummary, run_names, run_summary
 from zarrange.web.frame import is_sendable, link, streamed, text_of, word
@@ -39,7 +40,7 @@ def answer(store: Store, request: Request) -> Response:
     by = arrangement(store.layout).by
     refuse_unknown(request, (".start", *([by] if by else [])))
     one = run_of(request, store.layout)
-    showing = _Showing(store, one, number(request, ".start", 0))
+    showing = _Showing(store, one, number(request, ".start", 0), Gathering(store))
     context = {
         "run": one,
         "run_text": text_of(store.layout, by, one) if by else "",
@@ -80,18 +81,19 @@ class _Showing:
     store: Store
     run: Value | None
     start: int
+    gathering: Gathering
 
     def matrix(self) -> _Outcome:
         """Return the rows of this page."""
         try:
-            return _Outcome(matrix(self.store, self.run, start=self.start, most=MAX_ROWS))
+            return _Outcome(matrix(self.store, self.run, start=self.start, most=MAX_ROWS, gathering=self.gathering))
         except ZarrangeError as error:
             return _Outcome(None, str(error))
 
     def summary(self) -> _Outcome:
         """Return how much there is of everything, also of what is no array."""
         try:
-            return _Outcome(run_summary(self.store, self.run))
+            return _Outcome(run_summary(self.store, self.run, gathering=self.gathering))
         except ZarrangeError as error:
             return _Outcome(None, str(error))
 
