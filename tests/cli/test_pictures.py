@@ -231,7 +231,10 @@ class TestShowAsFile:
         ]()
         done = zarrange(*command, "--png", file)
         assert done.status == 2
-        assert done.err == f"zarrange: {str(file)!r} exists already; nothing was written over it (--force does)\n"
+        why = "exists already; nothing was written over it (--force does)"
+        if what == "folder":
+            why = "is a folder; --png takes the name of a file"
+        assert done.err == f"zarrange: {str(file)!r} {why}\n"
         assert what != "file" or file.read_text() == "mine"
 
     @pytest.mark.parametrize("command", [("show", "runs", "photo", "net=n1"), ("compare", "runs", "net=n1")])
@@ -257,7 +260,7 @@ class TestShowRefuses:
                 ("guess", "net=n1"),
                 "say which `epoch`: there is epoch=1, epoch=2, epoch=5, epoch=10, epoch=20, epoch=50, ",
             ),
-            (("guess", "net=n9"), "say which `epoch`: there is none\n"),
+            (("guess", "net=n9"), "there is no `guess` of net=n9\n"),
             (("guess", "net=n1", "epoch=x"), "guess: field `epoch` does not take 'x'"),
             (("guess", "net=n1", "step=1"), "guess: field `step` does not belong to this kind; known: `epoch`, `net`"),
             (("guess", "net"), "'net' is not FIELD=VALUE"),
@@ -405,7 +408,7 @@ class TestCompare:
     def test_an_empty_store(self, zarrange, tmp_path):
         """A store without any run says so."""
         done = zarrange("compare", "empty", "--png", tmp_path / "a.png")
-        assert (done.status, done.err) == (2, "zarrange: say which `net`: there is none\n")
+        assert (done.status, done.err) == (2, "zarrange: there is no `net` to show\n")
 
     def test_damage_is_told_on_the_sheet(self, zarrange, tmp_path):
         """An array that cannot be read does not keep the others from being shown."""

@@ -130,21 +130,24 @@ def _path_asked(store: Store, options: argparse.Namespace) -> str:
         values = kind.from_text(texts)
         missing = next((name for name in kind.fields if name not in values and name not in kind.optional), None)
         if missing is not None:
-            sys.exit(usage(f"say which `{missing}`: {_there(store, missing, kind.name, values)}"))
+            sys.exit(usage(_choice_of(missing, store, kind.name, values)))
         return kind.render(values).path
     except (FieldError, UnknownKindError) as error:
         sys.exit(usage(str(error)))
 
 
-def _there(store: Store, field: str, kind: str, values: dict[str, Value]) -> str:
-    """What there is of a field, for a message."""
+def _choice_of(field: str, store: Store, kind: str, values: dict[str, Value]) -> str:
+    """What to say where no value of a field was given."""
     from zarrange.errors import StoreError
 
     try:
         found = store.values(field, kind, **values)
     except StoreError as error:
-        return str(error)
-    return f"there is {_listed(field, found)}" if found else "there is none"
+        return f"say which `{field}`: {error}"
+    if not found:
+        given = ", ".join(f"{name}={value}" for name, value in values.items())
+        return f"there is no `{kind}`{f' of {given}' if given else ''}"
+    return f"say which `{field}`: there is {_listed(field, found)}"
 
 
 def _listed(field: str, found: Sequence[Value]) -> str:
@@ -239,8 +242,10 @@ def _value(layout: Layout, name: str, text: str) -> Value:
 
 def _only_run(store: Store, by: str) -> Value:
     found = store.values(by)
-    if len(found) != 1:
-        sys.exit(usage(f"say which `{by}`: there is {_listed(by, found) or 'none'}"))
+    if not found:
+        sys.exit(usage(f"there is no `{by}` to show"))
+    if len(found) > 1:
+        sys.exit(usage(f"say which `{by}`: there is {_listed(by, found)}"))
     return found[0]
 
 
@@ -326,6 +331,8 @@ def _is_taken(options: argparse.Namespace) -> bool:
 
 
 def _taken(options: argparse.Namespace) -> int:
+    if os.path.isdir(options.png):
+        return usage(f"{options.png!r} is a folder; --png takes the name of a file")
     return usage(f"{options.png!r} exists already; nothing was written over it (--force does)")
 
 

@@ -60,7 +60,8 @@ def agreed_layout(backend: Backend, layout: Layout | None) -> Layout:
     if record is None:
         if layout is None:
             raise StoreError(
-                f"{backend.root!r} does not say which layout it has: give one, or record it by `zarrange init`"
+                f"{backend.root!r} does not say which layout it has: give one (--layout LAYOUT), "
+                "or record it by `zarrange init ROOT --layout LAYOUT`"
             )
         return layout
     texts = tuple(_read_text(backend, name) for name in record.layout)
