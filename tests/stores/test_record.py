@@ -128,7 +128,7 @@ class TestInit:
         """A store without a record is refused without a layout, and it is said what to do."""
         before = snapshot(root)
         with pytest.raises(
-            StoreError, match="does not say which layout it has: give one .*, or record it by `zarrange i"
+            StoreError, match=r"does not say which layout it has: give one .*, or record it by `zarrange i"
         ):
             Store(root)
         assert snapshot(root) == before
