@@ -166,10 +166,27 @@ class TestMultiscales:
         assert [one.unit for one in found] == [None, "micrometer", "micrometer", "micrometer"]
 
     def test_a_level_further_down(self):
-        """A level whose path has two segments is found in the group two above; it is scaled, and then moved."""
+        """A level whose path has two segments is found in the group two above."""
         found = axes((2, 3, 4, 5), {}, None, [{}, {"multiscales": [OME]}], path="a.zarr/deep/1")
         assert [one.scale for one in found] == [None, 20.0, 10.0, 10.0]
-        assert [one.offset for one in found] == [None, 0.0, 2.5, 2.5]
+
+    @pytest.mark.parametrize("begin", [0.0, 7.0])
+    def test_levels_begin_together(self, begin):
+        """What levels state are the middles of their first voxels, so that all begin where the finest one does."""
+        moved = {"type": "translation", "translation": [0, begin, begin, begin]}
+        group = {**OME, "coordinateTransformations": [*OME["coordinateTransformations"], moved]}
+        fine = axes((2, 3, 8, 10), {}, None, [{"multiscales": [group]}], path="a.zarr/0")
+        coarse = axes((2, 3, 4, 5), {}, None, [{}, {"multiscales": [group]}], path="a.zarr/deep/1")
+        for found in (fine, coarse):
+            assert [one.offset for one in found] == [None, begin, begin, begin]
+
+    def test_a_level_elsewhere(self):
+        """A level that is stated to be elsewhere is there."""
+        place = {"type": "translation", "translation": [0, 0, 3, 0.25]}
+        level = {"path": "1", "coordinateTransformations": [{"type": "scale", "scale": [1, 2, 1, 1]}, place]}
+        group = {**OME, "datasets": [OME["datasets"][0], level]}
+        found = axes((2, 3, 4, 5), {}, None, [{"multiscales": [group]}], path="a.zarr/1")
+        assert [one.offset for one in found] == [None, 0.0, 27.5, 0.0]
 
     def test_another_array_of_the_group(self):
         """An array that is no level of the multiscale has none of its scales."""
@@ -188,12 +205,16 @@ class TestMultiscales:
         assert (names(found), [one.scale for one in found]) == ("tyx", [None, None, None])
 
 
+TRANSFORMED = ("coordinateTransformations", "translation")
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: (
         st.lists(inner, max_size=4)
         | st.dictionaries(
-            st.sampled_from(["ome", "multiscales", "axes", "datasets", "path", "name", "type", "scale", "units"]), inner
+            st.sampled_from(
+                ["ome", "multiscales", "axes", "datasets", "path", "name", "type", "scale", "units", *TRANSFORMED]
+            ),
+            inner,
         )
     ),
     max_leaves=12,

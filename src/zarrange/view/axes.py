@@ -28,7 +28,7 @@ _is_plain = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,31}").fullmatch
 class Axis:
     """A dimension of an array. A picture has those of the plane; of the others it is at one place.
 
-    `scale` is the size of a voxel in `unit`, `offset` where the first one is; `None` where nobody says.
+    `scale` is the size of a voxel in `unit`, `offset` where the first one begins; `None` where nobody says.
     """
 
     name: str
@@ -177,10 +177,13 @@ def _of_level(multiscale: Mapping[str, Any], level: Mapping[str, Any], count: in
     if len(written) != count:
         return _Said()
     typed = [one if isinstance(one, Mapping) else {"name": one} for one in written]
-    scales, offsets = _transformed(level, [1.0] * count, [0.0] * count)
-    scales, offsets = _transformed(multiscale, scales, offsets)
+    scales, offsets = _placed(multiscale, level, count)
+    if any(one.get("type") == "translation" for one in _transformations(level)):
+        # Places are of the middles of voxels: larger ones begin earlier than those of the first level, the finest.
+        first, _ = _placed(multiscale, next(one for one in multiscale["datasets"] if isinstance(one, Mapping)), count)
+        offsets = [offset - (scale - one) / 2 for offset, scale, one in zip(offsets, scales, first, strict=True)]
     channels = frozenset(at for at, one in enumerate(typed) if one.get("type") == "channel")
-    is_scaled = any(_list(one.get("coordinateTransformations")) for one in (level, multiscale))
+    is_scaled = any(_transformations(one) for one in (level, multiscale))
     in_space = [at not in channels and is_scaled for at in range(count)]
     return _Said(
         tuple(one.get("name") for one in typed),
@@ -191,16 +194,25 @@ def _of_level(multiscale: Mapping[str, Any], level: Mapping[str, Any], count: in
     )
 
 
+def _placed(multiscale: Mapping[str, Any], level: Mapping[str, Any], count: int) -> tuple[list[float], list[float]]:
+    """Scales and offsets of a level, as written."""
+    return _transformed(multiscale, *_transformed(level, [1.0] * count, [0.0] * count))
+
+
 def _transformed(said: Mapping[str, Any], scales: list[float], offsets: list[float]) -> tuple[list[float], list[float]]:
     """Scales and offsets after the transformations that a level, or a multiscale, has."""
-    for one in _list(said.get("coordinateTransformations")):
-        kind = one.get("type") if isinstance(one, Mapping) else None
+    for one in _transformations(said):
+        kind = one.get("type")
         if kind == "scale" and len(found := _scales(one.get("scale"))) == len(scales):
             scales = [old * new for old, new in zip(scales, found, strict=True)]
             offsets = [old * new for old, new in zip(offsets, found, strict=True)]
         if kind == "translation" and len(found := _numbers(one.get("translation"))) == len(scales):
             offsets = [old + new for old, new in zip(offsets, found, strict=True)]
     return scales, offsets
+
+
+def _transformations(said: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [one for one in _list(said.get("coordinateTransformations")) if isinstance(one, Mapping)]
 
 
 def _list(written: object) -> list[Any]:
