@@ -13,7 +13,9 @@ from tests.web.conftest import Client
 from tests.web.reading import read
 
 from zarrange import Layout, Store
+from zarrange.errors import UnreadableError
 from zarrange.view.axes import Axis
+from zarrange.web import compare
 from zarrange.web.alignment import Placing, across, along
 from zarrange.web.app import create_app
 
@@ -219,6 +221,19 @@ class TestWhatIsNotThere:
         assert data(client)["rows"][0]["run"] == name
         sources = [attributes for element, attributes in shown(client).elements if element == "script"]
         assert all("src" in one or one.get("type") == "application/json" for one in sources)
+
+    def test_what_cannot_be_looked_through(self, client, monkeypatch):
+        """What keeps a run from being looked through is said on the page, which has no script then."""
+
+        def fail(*_):
+            raise UnreadableError("'r1' cannot be read: input/output error")
+
+        monkeypatch.setattr(compare, "comparison", fail)
+        page = client.get("/compare", headers={"Accept": "text/html"})
+        assert page.status_code == 200
+        assert "cannot be read: input/output error" in unescape(page.text)
+        assert "compare.js" not in page.text
+        assert page.text.rstrip().endswith("</html>")
 
 
 class TestAlignment:

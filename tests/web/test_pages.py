@@ -219,6 +219,17 @@ class TestStreaming:
         assert "4000" not in later[0]
         assert "iteration=4000" in "".join(later[1:])
 
+    def test_arrays_to_compare_are_looked_for_after_the_first_bytes(self, store, app):
+        """An array that is made when the first bytes have come is among those that are compared."""
+        values = {"run": "r1", "iteration": 4000, "dataset": "crop1"}
+        pieces = asyncio.run(
+            self.ask(app, "/compare?run=r1", lambda: small(store, "validation_prediction", **values)),
+        )
+
+        assert "r1" in pieces[0]
+        assert "4000" not in pieces[0]
+        assert "00004000/crop1/prediction" in "".join(pieces[1:])
+
     def test_a_head_is_a_head(self, shown):
         """HEAD is answered without making the page."""
         answer = shown.head("/")

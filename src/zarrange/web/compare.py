@@ -2,7 +2,7 @@
 
 The state of the page is its address; what does not fit there is a `BadRequestError`, what is not there (any more) is
 said on the page, which shows what is nearest. The script of the page draws; without it, the page has the first pictures
-and a form.
+and a form. The page begins before it is known what the runs have, for that may be very much.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from zarrange.view.comparison import comparison
 from zarrange.view.runs import run_names
 from zarrange.view.slices import MAX_PIXELS
 from zarrange.web.alignment import Placing, Shape, across, along, shape_of
-from zarrange.web.answers import in_thread
-from zarrange.web.frame import failure, link, page, place_of, text_of, word
+from zarrange.web.answers import in_thread, said
+from zarrange.web.frame import failure, link, place_of, streamed, text_of, word
 from zarrange.web.looking import OPACITY, OWN, Looking, start_of
 from zarrange.web.requests import given, refuse_unknown, value_of
 
@@ -62,7 +62,9 @@ async def _answer(store: Store, request: Request) -> Response:
 
 def _page(store: Store, request: Request) -> Response:
     refuse_unknown(request, (*OWN, *store.layout.fields))
-    return page(store, "compare.html", _Comparing(store, request).context())
+    asked = _Asked(store, request)
+    context = {"names": [asked.name(run) for run in asked.runs], "shown": asked.shown}
+    return streamed(store, request, "compare.html", context)
 
 
 @frozen
@@ -75,8 +77,8 @@ class _Row:
     shapes: Mapping[str, Shape]
 
 
-class _Comparing:
-    """One answer in the making."""
+class _Asked:
+    """What is asked for: `runs`, and what is `chosen` of other fields. Raises `BadRequestError` for what cannot be."""
 
     def __init__(self, store: Store, request: Request) -> None:
         self.store = store
@@ -86,12 +88,20 @@ class _Comparing:
         self.notices: list[str] = []
         self.names = run_names(store)
         self.chosen = self._chosen()
-        self.rows = tuple(self._rows(self._runs()))
-        self.steps = tuple(sorted({step for row in self.rows for step in row.found.steps}))
-        self.shared = self._shared_axes()
-        self.state = self._state(Looking(request, [panel.kind for panel in self.arranged.panels], self.notices))
+        self.runs = tuple(self._runs())
+        self.looking = Looking(request, [panel.kind for panel in self.arranged.panels], self.notices)
+        self.looking.check()
 
-    # --- what is asked for ---
+    def shown(self) -> Mapping[str, Any]:
+        """Return what the template needs, or the `trouble` that kept it from being found."""
+        try:
+            return {"trouble": "", **_Comparing(self).context()}
+        except (ZarrangeError, ValueError) as error:
+            return {"trouble": said(error)}
+
+    def name(self, run: Value | None) -> str | None:
+        """Return a run as it is written in an address; `None` where nothing tells runs."""
+        return None if self.arranged.by is None else text_of(self.layout, self.arranged.by, run)
 
     def _chosen(self) -> dict[str, Value | None]:
         names = [name for name in self.request.query_params if name in self.layout.fields]
@@ -113,6 +123,24 @@ class _Comparing:
                 self.notices.append(f"There is no {word(by or '')} {text_of(self.layout, by or '', one)!r}.")
         yield from found or self.names[:1]
 
+
+class _Comparing:
+    """One answer in the making."""
+
+    def __init__(self, asked: _Asked) -> None:
+        self.asked = asked
+        self.store = asked.store
+        self.layout = asked.layout
+        self.arranged = asked.arranged
+        self.notices = asked.notices
+        self.chosen = asked.chosen
+        self.rows = tuple(self._rows(asked.runs))
+        self.steps = tuple(sorted({step for row in self.rows for step in row.found.steps}))
+        self.shared = self._shared_axes()
+        self.state = self._state(asked.looking)
+
+    # --- what there is ---
+
     def _rows(self, runs: Iterable[Value | None]) -> Iterator[_Row]:
         chosen: dict[str, Value | None] = dict(self.chosen)
         for run in runs:
@@ -121,10 +149,7 @@ class _Comparing:
             chosen = {**{one.field: one.chosen for one in found.choices if one.values}, **chosen}
             self.notices += [f"{one.path}: {one.reason}" for one in found.unreadable]
             shapes = {panel.kind: shape_of(self.store, self._candidates(panel)) for panel in found.panels}
-            yield _Row(run, self._name(run), found, shapes)
-
-    def _name(self, run: Value | None) -> str | None:
-        return None if self.arranged.by is None else text_of(self.layout, self.arranged.by, run)
+            yield _Row(run, self.asked.name(run), found, shapes)
 
     def _candidates(self, panel: ShownPanel) -> Iterator[str]:
         """The arrays that may tell a panel's shape: the one that is shown first, the last one, the first one."""
@@ -194,11 +219,12 @@ class _Comparing:
     def context(self) -> dict[str, Any]:
         """Return what the template needs."""
         data = self._data()
+        names = self.asked.names
         return {
             "data": data,
             "rows": [self._drawn(row, one) for row, one in zip(self.rows, data["rows"], strict=True)],
             "choices": [*self._choices()],
-            "run_names": [self._name(one) for one in self.names] if len(self.names) <= MAX_LISTED else None,
+            "run_names": [self.asked.name(one) for one in names] if len(names) <= MAX_LISTED else None,
             "notices": [*dict.fromkeys(self.notices)],
             "state": self.state,
             "steps": data["slider"]["texts"] if data["slider"] else (),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from zarrange.diagnostics import shown
 from zarrange.errors import BadRequestError
@@ -43,6 +43,16 @@ class Looking:
     request: Request
     kinds: Sequence[str]
     notices: list[str] = field(factory=list)
+
+    def check(self) -> None:
+        """Refuse what cannot be read, before anything is looked for."""
+        alone = evolve(self, notices=[])
+        for read in (alone.range, alone.zoom, alone.at, alone.opacity):
+            read()
+        alone.cut({})
+        alone.shown(())
+        alone.labels(())
+        alone.over({})
 
     def step(self, steps: Sequence[Any], asked: Any, name: str) -> int:
         """Return which of all steps is shown: the one that is asked for, the nearest, or the last one."""
