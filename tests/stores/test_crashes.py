@@ -295,7 +295,7 @@ class TestKilled:
         assert verdict.failed == 0, verdict
         assert verdict.points > 15
 
-    @pytest.mark.slow
+    @pytest.mark.nightly
     @everywhere
     def test_in_every_recovery(self, case, name):
         """Every recovery may be killed at every call, and the recovery of that; of long operations, every ninth."""
@@ -313,7 +313,7 @@ class TestKilled:
     @everywhere
     def test_while_giving_up_anywhere(self, case, name):
         """So it is for every operation, whichever call failed."""
-        verdict = case(name).kill_after_failing(every=4)
+        verdict = case(name).kill_after_failing(every=17 if name in LONG else 4)
         assert verdict.failed == 0, verdict
         assert verdict.points > 5
 
@@ -324,7 +324,7 @@ class TestKilled:
         assert verdict.failed == 0, verdict
         assert verdict.points > 15
 
-    @pytest.mark.slow
+    @pytest.mark.nightly
     @everywhere
     def test_all_by_strace(self, case, scratch, name):
         """So it is for every operation."""
@@ -351,7 +351,7 @@ class TestFailing:
         verdict = case(name).fail(errno.ENOSPC, is_lasting=True, is_torn=True, reads=False)
         assert verdict.failed == 0, verdict
 
-    @pytest.mark.slow
+    @pytest.mark.nightly
     @pytest.mark.parametrize("code", CODES)
     @everywhere
     def test_at_every_call(self, case, name, code):
@@ -359,7 +359,7 @@ class TestFailing:
         verdict = case(name).fail(code, reads=code != errno.ENOSPC)
         assert verdict.failed == 0, verdict
 
-    @pytest.mark.slow
+    @pytest.mark.nightly
     @pytest.mark.parametrize("code", CODES)
     @everywhere
     def test_from_every_call_on(self, case, name, code):
