@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import shutil
 import warnings
@@ -12,8 +13,8 @@ import numpy as np
 import pytest
 import zarr
 
-from zarrange import Layout, Store
-from zarrange.errors import AmbiguousPathError, BusyError, NotFoundError, NotInStoreError, StoreError
+from zarrange import ArrayIdentifier, Layout, Store
+from zarrange.errors import AmbiguousPathError, BusyError, NotFoundError, NotInStoreError, StoreError, ZarrangeError
 from zarrange.identifiers import Key
 from zarrange.stores.local import LocalBackend
 from zarrange.stores.removal import plan_array_removal
@@ -382,3 +383,60 @@ def test_copies_of_metadata(store, kind):
     assert listed() == [["1/a", "1/b"], ["images/1/a", "images/1/b"]]
     assert store.exists(stays)
     shutil.rmtree(container)
+
+
+def test_bystanders(store, root, snapshot, tmp_path):
+    """After 200 removals, of what is there and of what is not, all else is as it was, byte for byte."""
+    rng = random.Random(7)
+    outside = tmp_path / "outside"
+    (outside / "1").mkdir(parents=True)
+    (outside / "1" / "zarr.json").write_text("mine")
+    there = [
+        create(store, "image", run=run, step=step, volume=volume)
+        for run in ("r", "r2", "rr")
+        for step in (1, 10, 11)
+        for volume in ("a", "a.b", "ab", "raw")
+    ]
+    box = root / "r/box.zarr/images"
+    (box / "1/notes.txt").write_text("mine")
+    (box / "1.bak").mkdir()
+    (box / "1.bak/a").symlink_to("../1/a")
+    (box / "99").symlink_to(outside)
+    create(store, "image", run="r3")
+    kept = ("r3", "r/box.zarr/images/1/notes.txt", "r/box.zarr/images/1.bak", "r/box.zarr/images/99")
+    elsewhere = snapshot(str(outside))
+    bystanders = {path: state for path, state in snapshot(store.root).items() if path.startswith(kept)}
+    removed = set()
+
+    def is_below(path, folder):
+        return path == folder or path.startswith(f"{folder}/")
+
+    def own(found):
+        return {path: state for path, state in found.items() if not is_below(path, ".zarrange")}
+
+    for _ in range(200):
+        key = rng.choice(
+            [
+                rng.choice(there),
+                Key(
+                    "image",
+                    VALUES | {"step": rng.choice([1, 99, 100]), "volume": rng.choice(["a", "A", "images", "1"])},
+                ),
+                ("r/box.zarr", rng.choice(["../../outside/1", "images/99/1", "images/1.bak/a", "images/1/.."])),
+            ]
+        )
+        before = snapshot(store.root)
+        try:
+            store.remove(key if isinstance(key, Key) else ArrayIdentifier(*key))
+        except (OSError, ValueError, ZarrangeError):
+            assert own(snapshot(store.root)) == own(before)
+            continue
+        removed.add(key)
+        path = store.layout.render(key.kind, **key.values).path
+        after = snapshot(store.root)
+        assert own(after) == {one: state for one, state in own(before).items() if not is_below(one, path)}
+    assert 25 < len(removed) < len(there)
+    found = snapshot(store.root)
+    assert {path: state for path, state in found.items() if path.startswith(kept)} == bystanders
+    assert len(bystanders) > 8
+    assert snapshot(str(outside)) == elsewhere
