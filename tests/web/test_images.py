@@ -6,6 +6,7 @@ import asyncio
 import io
 import os
 import threading
+from collections import Counter
 from pathlib import Path
 
 import httpx
@@ -543,6 +544,21 @@ def test_object_stores(s3):
         assert client.get(f"/image/{ARRAY}").status_code == 200
         assert client.get(f"/image/{ARRAY}?cut=z:99").status_code == 400
         assert client.get("/image/../secret").status_code == 404
+
+
+def test_requests_to_an_object_store(s3):
+    """Each chunk is asked about once and read once; beside chunks, nothing is asked for more than a few times."""
+    store = fill(f"s3://{s3.new_bucket()}/runs", runs=("r1",), iterations=(1000,), storage_options=s3.options())
+    client = Client(create_app(store))
+    client.get(f"/image/{ARRAY}")
+    s3.asked.clear()
+    assert client.get(f"/image/{ARRAY}").status_code == 200
+    chunks = Counter((one.method, one.path) for one in s3.asked if "/prediction/c/" in one.path)
+    assert {*chunks.values()} == {1}
+    assert {method for method, _ in chunks} == {"HEAD", "GET"}
+    others = Counter((one.method, one.path) for one in s3.asked if "/prediction/c/" not in one.path)
+    assert max(others.values()) <= 5
+    assert others.total() <= 26
 
 
 def test_format_2(store, client):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = [
+    "ARRAY_METADATA",
     "LEFTOVER",
     "METADATA",
     "NODE_METADATA",
@@ -40,6 +41,8 @@ NODE_METADATA: tuple[str, ...] = ("zarr.json", ".zarray", ".zgroup")
 """The files that make a folder a node, in the order in which they count."""
 METADATA = frozenset({*NODE_METADATA, ".zattrs", ".zmetadata"})
 """The names that zarr gives to metadata."""
+ARRAY_METADATA = {2: (".zarray", ".zattrs"), 3: ("zarr.json",)}
+"""The files that describe an array, by its zarr format."""
 is_chunk_like = re.compile(r"c|\d+(?:\.\d+)*|c(?:\.\d+)+").fullmatch
 """Whether a name is one that zarr gives to a chunk, or to a folder of chunks."""
 

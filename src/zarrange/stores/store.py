@@ -204,9 +204,9 @@ class Store(Finder, Operations):
         if not isinstance(identifier, ArrayIdentifier):
             raise TypeError(f"only arrays are read this way, not a {kind.sort}")
         path = self._relative(identifier).path
-        record, versions = self._backend.versions(RECORD), self._backend.versions(path)
+        record, versions = self._backend.versions_of([RECORD]), self._backend.versions(path)
         yield self.open(identifier)
-        if self._backend.versions(RECORD) != record or not self._is_still_there(path, versions):
+        if self._backend.versions_of([RECORD]) != record or not self._is_still_there(path, versions):
             what = "was removed, moved or written anew while it was read"
             raise StoreError(f"{identifier.path!r} {what}: what was gone by then was read as zeros")
 

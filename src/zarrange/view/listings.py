@@ -19,7 +19,7 @@ from zarrange.language.guide import Guide
 from zarrange.language.selection import select
 from zarrange.stores.backend import WORKING_FOLDER, Requests
 from zarrange.stores.entries import Entry, Unreadable
-from zarrange.stores.metadata import METADATA, NODE_METADATA
+from zarrange.stores.metadata import ARRAY_METADATA, METADATA, NODE_METADATA
 from zarrange.stores.paths import joined
 
 if TYPE_CHECKING:
@@ -220,8 +220,7 @@ def _dated(entry: Entry) -> list[str]:
     """The files of an artifact whose times are asked for."""
     if entry.metadata is None:
         return [entry.path] if entry.node == "file" else []
-    is_new = entry.metadata.zarr_format == 3  # noqa: PLR2004
-    return [joined(entry.path, name) for name in (["zarr.json"] if is_new else [".zarray", ".zattrs"])]
+    return [joined(entry.path, name) for name in ARRAY_METADATA[entry.metadata.zarr_format]]
 
 
 def _listed(store: Store, name: str, path: str, place: Place) -> tuple[dict[Value, str], list[Unreadable]]:

@@ -20,7 +20,7 @@ from starlette.routing import Route
 
 import zarrange
 from zarrange.errors import BadRequestError, NotFoundError
-from zarrange.stores.metadata import METADATA, NODE_METADATA
+from zarrange.stores.metadata import ARRAY_METADATA, NODE_METADATA
 from zarrange.web.answers import in_pool, in_turn, telling_errors
 from zarrange.web.chunks import read_grid
 from zarrange.web.requests import given, number, refuse_unknown
@@ -204,8 +204,8 @@ def _found(store: Store, path: str, cut: Cut, drawing: _Drawing | None) -> tuple
 
     entry = locate(store, path)
     backend = store._backend  # noqa: SLF001 - there is no other way to versions
-    names = sorted(METADATA)
-    versions: list[str | None] = [f"{backend.root}/{path}", zarrange.__version__, str(cut), repr(drawing)]
+    names = ARRAY_METADATA[entry.metadata.zarr_format] if entry.metadata is not None else ()
+    versions: list[str | None] = [f"{backend.root}/{path}", zarrange.__version__, str(cut), repr(drawing), *names]
     versions += backend.versions_of([f"{path}/{name}" for name in names])
     axes = axes_of(store, entry)
     window = _window(axes, cut)
