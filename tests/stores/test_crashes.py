@@ -298,8 +298,8 @@ class TestKilled:
     @pytest.mark.nightly
     @everywhere
     def test_in_every_recovery(self, case, name):
-        """Every recovery may be killed at every call, and the recovery of that; of long operations, every ninth."""
-        verdict = case(name).kill_recoveries(every=9 if name in LONG else 1)
+        """Every recovery may be killed at every call, and the recovery of that; of long operations, some, and once."""
+        verdict = case(name).kill_recoveries(**({"every": 9, "depth": 1} if name in LONG else {}))
         assert verdict.failed == 0, verdict
         assert verdict.points > 15
 
