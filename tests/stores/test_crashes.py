@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import errno
 import gc
+import itertools
 import json
 import os
 import shutil
+import stat
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 import zarr
-from tests.stores import powercut, straced
-from tests.stores.judging import Case, arrays, fast_folder
+from tests.stores import judging, powercut, straced
+from tests.stores.judging import Case, arrays, fast_folder, normal
 from tests.stores.killing import run
 
 from zarrange import Layout, Store
 from zarrange.stores import removal, upkeep
-from zarrange.stores.local import LocalBackend, descent, journal, moving
+from zarrange.stores.local import LocalBackend, aside, descent, journal, moving
 
 DAY = 86_400
 
@@ -367,7 +370,7 @@ class TestFailing:
         verdict = case(name).fail(code, is_lasting=True, reads=code != errno.ENOSPC)
         assert verdict.failed == 0, verdict
 
-    @pytest.mark.slow
+    @pytest.mark.nightly
     @pytest.mark.parametrize("code", ["ENOSPC", "EIO", "EACCES"])
     @pytest.mark.parametrize("name", ["listed old array", "listed move"])
     def test_by_strace(self, case, scratch, name, code):
@@ -395,6 +398,90 @@ class TestPowerCut:
         verdict = powercut.cut(case(name))
         assert verdict.failed == 0, verdict
         assert verdict.points > 10
+
+
+class Died(BaseException):
+    """What a process that dies says."""
+
+
+def dying(number, task):
+    """Do a task up to the n-th time that renames are brought to the disk, and die there."""
+
+    def operate(root):
+        syncs = itertools.count(1)
+        sync, give_up = aside.Aside.sync, moving._Moving._give_up
+
+        def dies(self):
+            if next(syncs) == number:
+                raise Died
+            sync(self)
+
+        aside.Aside.sync, moving._Moving._give_up = dies, lambda _: None
+        try:
+            with suppress(Died):
+                task(root)
+        finally:
+            aside.Aside.sync, moving._Moving._give_up = sync, give_up
+
+    return operate
+
+
+def in_turn(*tasks):
+    """Do one after the other."""
+
+    def operate(root):
+        for task in tasks:
+            task(root)
+
+    return operate
+
+
+def failing(root):
+    """A migration that fails when everything has come to its place, and gives up."""
+    with pytest.MonkeyPatch.context() as patch, suppress(OSError):
+        patch.setattr(moving._Moving, "_make", lambda _: os.close(-1))
+        migrate(SWAPPED)(root)
+
+
+FORWARD = in_turn(dying(2, migrate(SWAPPED)), settle)
+BACK = in_turn(dying(1, migrate(SWAPPED)), dying(1, settle), settle)
+
+
+class TestPowerCutLater:
+    """The power may be cut after a process has died, or while what has failed is put back."""
+
+    @pytest.mark.parametrize("where", [lambda task: task, across], ids=["here", "across"])
+    @pytest.mark.parametrize("task", [FORWARD, BACK, failing], ids=["forward", "back", "failing"])
+    def test_at_every_call(self, scratch, monkeypatch, task, where):
+        """What others have renamed is brought to the disk before anything counts on it."""
+        monkeypatch.setattr(judging, "normal", lambda snapshot: without_modes(normal(snapshot)))
+        case = Case(scratch, build, where(migrate(SWAPPED)), where(settle), aim=migrate(SWAPPED))
+        if task is not FORWARD:  # it ends with the old store
+            case.states = case.states[::-1]
+        verdict = powercut.cut(case, task=where(task))
+        assert verdict.failed == 0, verdict
+        assert verdict.points > 15
+
+
+def without_modes(snapshot):
+    return {path: (stat.S_IFMT(mode), content) for path, (mode, content) in snapshot.items()}
+
+
+def test_without_renaming_that_never_replaces(scratch):
+    """Where the system only links and unlinks files, a call that fails leaves no second name."""
+    names = layout("names", notes="texts", ancient="older")
+
+    def plain(task):
+        def operate(root):
+            descent._renameat2 = descent._unsupported
+            task(root)
+
+        return operate
+
+    case = Case(scratch, build, plain(migrate(names)), plain(settle), aim=migrate(names))
+    verdict = case.fail(errno.EIO, reads=False)
+    assert verdict.failed == 0, verdict
+    assert verdict.points > 15
 
 
 # --- planted bugs ----------------------------------------------------------------------------------------------------

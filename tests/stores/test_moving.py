@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 import zarr
 
+from zarrange import Key, Layout, Store
 from zarrange.errors import (
     AlreadyExistsError,
     BusyError,
@@ -930,6 +931,30 @@ class Race:
             with os.fdopen(os.open("zarr.json", os.O_WRONLY | os.O_CREAT, dir_fd=folder), "w") as file:
                 file.write(ARRAY)
             os.close(folder)
+
+
+class TestEmptyTrash:
+    @pytest.mark.parametrize("how", ["deleted", "linked"])
+    def test_undo(self, tmp_path, how):
+        """What is not in the trash any more, or behind a symlink, is not said to be put back."""
+        store = Store(tmp_path / "store", Layout.load("training"))
+        key = Key("validation_prediction", {"run": "r1", "iteration": 1000, "dataset": "crop1"})
+        store.create(key, data=np.ones((4, 4)))
+        store.remove(key, grace=3600)
+        trash = Path(store.root, ".zarrange/trash")
+        if how == "linked":
+            trash.rename(tmp_path / "elsewhere")
+            trash.symlink_to(tmp_path / "elsewhere")
+        else:
+            shutil.rmtree(trash)
+        with pytest.raises((NotFoundError, NotInStoreError), match=r"not in the trash any more|symlink"):
+            store.undo()
+        assert len(store.transactions()) == 1
+        if how == "linked":
+            trash.unlink()
+            (tmp_path / "elsewhere").rename(trash)
+            store.undo()
+            assert (store.open(key)[:] == 1).all()
 
 
 class TestRace:

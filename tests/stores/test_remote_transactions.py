@@ -25,7 +25,9 @@ from zarrange.errors import (
     ZarrangeError,
 )
 from zarrange.stores.backend import Requests
+from zarrange.stores.copying import copy_artifact
 from zarrange.stores.remote import RemoteBackend, copying, leases, tombstones
+from zarrange.stores.remote.objects import Objects
 from zarrange.stores.transactions import Intent, Move, Text
 
 ARRAY = {
@@ -653,6 +655,29 @@ def dies(backend, intent, at, *, is_late=False, grace=0.0):
     return wire.is_dead
 
 
+def loses_an_answer(backend, intent, more, *, grace):
+    """Lose the answer to what writes `clearing` down, die so many requests later; return whether it came to that."""
+    wire = Wire(backend)
+    ask, left = wire._ask, []
+
+    def asked(name, method, *args, **options):
+        if left:
+            left.append(name)
+            if len(left) > more:
+                wire.is_dead = True
+        elif name == "put" and b'"clearing"' in bytes(args[1]):
+            left.append(name)
+            method(*args, **options)
+            raise OSError("the connection was reset")
+        return ask(name, method, *args, **options)
+
+    wire._ask = asked
+    with suppress(StoreError, Killed):
+        backend.transact(intent, grace=grace)
+    backend._objects.client = wire.client
+    return wire.is_dead
+
+
 def recovered(backend, clock):
     """What somebody else makes of what is left."""
     clock.now += 1000
@@ -687,6 +712,24 @@ class TestDeath:
             states.add(found == STORE)
         assert at > 10
         assert states == {True, False}
+
+    @pytest.mark.parametrize("grace", [0, HOUR], ids=["at once", "grace"])
+    @pytest.mark.parametrize("intent", EVERY.values(), ids=EVERY)
+    def test_after_a_lost_answer(self, clock, intent, grace):
+        """Where a step is written down, and the answer says that it is not, a death amid putting back harms nothing."""
+        grace = 0 if intent.is_exclusive else grace
+        for more in count(1):
+            backend = memory()
+            fill(backend, STORE)
+            if not loses_an_answer(backend, intent, more, grace=grace):
+                break
+            check_whole(everything(backend), STORE, after(intent))
+            fresh = recovered(backend, clock)
+            for one in fresh.transactions():
+                fresh.undo(one.id)
+            assert everything(fresh) in (STORE, after(intent)), more
+        assert more > 2
+        assert everything(backend) == STORE
 
     @pytest.mark.slow
     @pytest.mark.parametrize("way", ["undo", "purge"])
@@ -865,6 +908,67 @@ class TestErrors:
             backend.transact(REMOVALS["files"])
             server.faults.clear()
             assert everything(backend) == gone(STORE, REMOVALS["files"])
+
+
+class TestCopies:
+    """A copy that cannot be finished leaves no array without its chunks."""
+
+    ARRAY = "c.zarr/a/zarr.json"
+
+    def left(self, target):
+        """What is at the target after a copy that failed."""
+        source = memory()
+        fill(source, STORE)
+        with pytest.raises(StoreError):
+            copy_artifact(source, "c.zarr/a", target, "c.zarr/a", "array")
+        return everything(again(target))
+
+    def test_lost_answer(self, monkeypatch):
+        """Metadata that were put, though nobody can say so at first, are taken back."""
+        target, lost = memory(), []
+        create, content = Objects.create, Objects.content
+
+        def creates(objects, path, data):
+            create(objects, path, data)
+            if objects is target._objects and path == self.ARRAY:
+                lost.append(path)
+                raise StoreError("the connection was reset")
+
+        def reads(objects, path):
+            if lost and len(lost) < 3:
+                lost.append(path)
+                raise StoreError("the connection was reset")
+            return content(objects, path)
+
+        monkeypatch.setattr(Objects, "create", creates)
+        monkeypatch.setattr(Objects, "content", reads)
+        assert not [path for path in self.left(target) if path.startswith("c.zarr/a/")]
+        assert len(lost) == 3
+
+    def test_metadata_that_stay(self, monkeypatch):
+        """Where metadata cannot be deleted, the chunks stay, too."""
+        target, put = memory(), []
+        create, delete, content = Objects.create, Objects.delete, Objects.content
+
+        def creates(objects, path, data):
+            create(objects, path, data)
+            put.append(path)
+
+        def deletes(objects, paths):
+            if objects is target._objects and self.ARRAY in paths:
+                raise StoreError("there is no right to delete that")
+            delete(objects, paths)
+
+        def reads(objects, path):
+            if objects is target._objects and path == self.ARRAY and path in put:
+                raise StoreError("cannot be read")
+            return content(objects, path)
+
+        monkeypatch.setattr(Objects, "create", creates)
+        monkeypatch.setattr(Objects, "delete", deletes)
+        monkeypatch.setattr(Objects, "content", reads)
+        found = self.left(target)
+        assert {path for path in STORE if path.startswith("c.zarr/a/")} <= found.keys()
 
 
 class TestLeases:

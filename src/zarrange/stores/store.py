@@ -151,7 +151,10 @@ class Store(Finder, Operations):
 
         path = relative.dataset if isinstance(relative, GroupIdentifier) else None
         options["zarr_format"] = self._format(relative.container, kind.zarr_format)
-        zarr.create_group(groups(relative.container), path=path, **options)
+        try:
+            zarr.create_group(groups(relative.container), path=path, **options)
+        except (zarr.errors.ContainsGroupError, zarr.errors.ContainsArrayError) as error:  # made since it was looked
+            raise AlreadyExistsError(errno.EEXIST, "something is there already", relative.path) from error
         return zarr.open_group(self._backend.zarr_store(relative.container), path=path, mode="r+")
 
     def _create_array(self, relative: ArrayIdentifier, options: dict[str, Any], groups: Groups, *, seal: bool) -> Any:

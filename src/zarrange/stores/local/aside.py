@@ -22,6 +22,8 @@ from zarrange.stores.local.descent import exists, open_folder, rename, status
 from zarrange.stores.paths import above, joined
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from zarrange.stores.local.descent import Descent
 
 __all__ = ["Aside", "Thing"]
@@ -108,6 +110,8 @@ class Aside:
         place = self._place(thing)  # of what was not taken, no folder is made again
         if place is not None:
             self._move(place, thing.path, like="")
+        else:
+            self._refuse_hidden(thing)
 
     def put(self, thing: Thing, target: str) -> None:
         """Bring a thing to its target, never over anything; what is not aside is there. Raises `AlreadyExistsError`."""
@@ -115,6 +119,7 @@ class Aside:
             return
         place = self._place(thing)
         if place is None:
+            self._refuse_hidden(thing)
             return
         try:
             self._move(place, target, like=thing.folder)
@@ -149,11 +154,13 @@ class Aside:
             if not exists(folder, self._new(thing)) and exists(folder, own):
                 rename(folder, own, folder, self._new(thing), self._descent.shown(target))
                 self._changed.add(target.rpartition("/")[0])
+                self.sync()  # on another file system, it could be lost while what follows is not
             self._restore(thing)
             self.sync()
             self._discard_new(thing, target)
-        elif self.holds(thing):
+        elif (found := self.status_of(thing)) is not None:
             self._discard_new(thing, target)
+            self._discard_link(found, target)
         else:
             self._take_from(target, thing)
 
@@ -215,7 +222,21 @@ class Aside:
         with suppress(NotFoundError):
             folder, _ = self._descent.above(target)
             if exists(folder, self._new(thing)):
+                self._changed.add(target.rpartition("/")[0])
                 discard(folder, self._new(thing))
+
+    def _discard_link(self, found: os.stat_result, target: str) -> None:
+        """Remove a second name of a file that is aside: linked, but not unlinked there."""
+        with suppress(NotFoundError):
+            folder, own = self._descent.above(target)
+            if stat.S_ISREG(found.st_mode) and _is_same(found, status(folder, own)):
+                os.unlink(own, dir_fd=folder)
+                self._changed.add(target.rpartition("/")[0])
+
+    def note(self, paths: Iterable[str]) -> None:
+        """Have the folders of some paths synced with the others: a process that has died may have renamed there."""
+        folders = {path.rpartition("/")[0] for path in paths}
+        self._changed |= {folder for folder in (*folders, self._home) if not folder or self._status(folder) is not None}
 
     # --- what is there -----------------------------------------------------------------------------------------------
 
@@ -231,6 +252,12 @@ class Aside:
             return self._descent.status(place)
         except NotInStoreError:  # behind a symlink or a file nothing waits
             return None
+
+    def _refuse_hidden(self, thing: Thing) -> None:
+        """Raise `NotInStoreError` for what waits in a folder that was moved, and that a symlink leads to now."""
+        shown = self._descent.shown(self._places(thing)[1])
+        if os.path.lexists(shown) or os.path.lexists(shown + DONE):
+            raise NotInStoreError(f"{shown!r} has to be brought to its place, but is behind a symlink")
 
     def open_folder(self, thing: Thing) -> int | None:
         """Return a descriptor of a folder that is aside, which is the caller's to close; `None` where it is not."""

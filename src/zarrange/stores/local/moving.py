@@ -188,6 +188,10 @@ class _Moving:
 
     def recover(self) -> None:
         """Go on where another process was interrupted. Raises `AlreadyExistsError` where something is in the way."""
+        if self.journal.phase in {"begun", "staged"}:
+            places = [path for thing, target in self._moves for path in (thing.path, target) if path is not None]
+            places += [rest.path for rest in self._rests] + [text.path for text in self._intent.made]
+            self._aside.note(places)
         if self.journal.phase == "begun":
             self._back()
         elif self.journal.phase == "staged":
@@ -340,6 +344,8 @@ class _Moving:
     def _check_places(self) -> None:
         """Raise where what is to be put back would meet something, or come to a folder without its chunks."""
         for thing, _ in self._moves:
+            if not self._aside.holds(thing):
+                raise NotFoundError(errno.ENOENT, "it is not in the trash any more", self._descent.shown(thing.path))
             if self._descent.status(thing.path) is not None:
                 raise AlreadyExistsError(errno.EEXIST, "something is there by now", self._descent.shown(thing.path))
         for thing in self._rests:

@@ -153,6 +153,7 @@ def _prepare_or_withdraw(steps: Steps, check: Callable[[], None]) -> None:
     except BaseException:
         if not steps.lease.is_lost:
             with suppress(StoreError):  # else it is recovered
+                steps.lease.renew()  # an error may hide that the next step was written down: this takes it back
                 _back(steps)
         raise
 
@@ -198,7 +199,7 @@ def _back(steps: Steps) -> None:
         else:
             steps.place("source")
         steps.refresh()
-        steps.lease.advance("registered")
+    steps.lease.advance("registered")
     steps.end()
 
 

@@ -187,6 +187,8 @@ class _Received:
     made: list[str] = field(factory=list)
     chunks: list[str] = field(factory=list)
     claims: list[str] = field(factory=list)
+    unsure: list[tuple[str, bytes]] = field(factory=list)
+    """What may have been put although the answer was an error."""
 
     def claim(self, path: str, more: str = "") -> None:
         """Keep others away by a key that nobody else can make."""
@@ -266,7 +268,13 @@ class _Received:
         """Put what was held back, last what makes it an array or a group, and read it back."""
         for name in sorted(self.held, key=lambda name: (name in NODE_METADATA, name)):
             path = joined(self.path, name)
-            self.objects.create(path, self.held[name])
+            try:
+                self.objects.create(path, self.held[name])
+            except AlreadyExistsError:
+                raise
+            except StoreError:
+                self.unsure.append((path, self.held[name]))
+                raise
             self.made.insert(0, path)
         for name, content in self.held.items():
             path = joined(self.path, name)
@@ -274,10 +282,27 @@ class _Received:
                 raise StoreError(f"{self.objects.url(path)!r} is not what was copied there")
 
     def take_back(self) -> None:
-        """Delete what was put, metadata first, and nothing else. What cannot be deleted is no part of anything."""
-        for paths in (self.made, self.chunks):
-            for at in range(0, len(paths), PAGE):
-                for _ in range(ROUNDS):
-                    with suppress(StoreError):
-                        self.objects.delete(paths[at : at + PAGE])
-                        break
+        """Delete what was put, metadata first, and nothing else; an array whose metadata stay keeps its chunks."""
+        are_known = [self._is_known(path, content) for path, content in self.unsure]
+        if self._are_deleted(self.made) and all(are_known):
+            self._are_deleted(self.chunks)
+
+    def _is_known(self, path: str, content: bytes) -> bool:
+        """Find out whether something is there that is ours, and has to go; return whether that could be told."""
+        for _ in range(ROUNDS):
+            with suppress(StoreError):
+                if self.objects.told(path, self.objects.content, path) == content:
+                    self.made.insert(0, path)
+                return True
+        return False
+
+    def _are_deleted(self, paths: list[str]) -> bool:
+        are_deleted = [self._is_deleted(paths[at : at + PAGE]) for at in range(0, len(paths), PAGE)]
+        return all(are_deleted)
+
+    def _is_deleted(self, paths: list[str]) -> bool:
+        for _ in range(ROUNDS):
+            with suppress(StoreError):
+                self.objects.delete(paths)
+                return True
+        return False
