@@ -467,6 +467,45 @@ def without_modes(snapshot):
     return {path: (stat.S_IFMT(mode), content) for path, (mode, content) in snapshot.items()}
 
 
+@pytest.mark.parametrize("dies_at", range(5))
+def test_a_mark_that_stays(scratch, dies_at):
+    """A phase that was written down, though an error says that it was not, does not lead a recovery astray."""
+    names = layout("names", left="l2", right="r2", ancient="a2")
+
+    def operate(root):
+        written, cut, renamed = [], [], itertools.count()
+        write, fsync, truncate, rename = os.write, os.fsync, os.ftruncate, descent._rename
+
+        def writes(descriptor, data):
+            if b'"staged"' in bytes(data):
+                written.append(data)
+            return write(descriptor, data)
+
+        def syncs(descriptor):
+            if written and not cut:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            fsync(descriptor)
+
+        def truncates(descriptor, length):
+            if written and not cut:
+                cut.append(length)
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            truncate(descriptor, length)
+
+        def renames(*args):
+            if cut and next(renamed) == dies_at:
+                os._exit(0)
+            rename(*args)
+
+        os.write, os.fsync, os.ftruncate, descent._rename = writes, syncs, truncates, renames
+        migrate(names)(root)
+
+    case = Case(scratch, build, migrate(names), settle)
+    case.reset()
+    run(operate, case.root)
+    assert case.mended_badly() == []
+
+
 def test_without_renaming_that_never_replaces(scratch):
     """Where the system only links and unlinks files, a call that fails leaves no second name."""
     names = layout("names", notes="texts", ancient="older")

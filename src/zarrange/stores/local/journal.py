@@ -77,6 +77,8 @@ class Journal:
         self._descriptor = descriptor
         self._header = header
         self._mark = mark
+        self.is_sure = True
+        """Whether `phase` is what is written down; not where writing failed, and taking back what was written too."""
 
     @property
     def is_over(self) -> bool:
@@ -101,8 +103,15 @@ class Journal:
     def mark(self, phase: Phase) -> None:
         """Write down that a phase is reached; it is on the disk when this returns."""
         mark = Mark(phase, time.time())
-        _write(self._descriptor, f"{to_json(mark)}\n".encode())
-        self._mark = mark
+        length = os.fstat(self._descriptor).st_size
+        try:
+            _write(self._descriptor, f"{to_json(mark)}\n".encode())
+        except BaseException:
+            self.is_sure = False
+            with suppress(OSError):
+                self.is_sure = os.fstat(self._descriptor).st_size == length
+            raise
+        self._mark, self.is_sure = mark, True
 
     def end(self) -> None:
         """Delete the journal: the transaction is over. Folders that are empty then go too."""
@@ -327,6 +336,7 @@ def _write(descriptor: int, line: bytes) -> None:
     except BaseException:
         with suppress(OSError):
             os.ftruncate(descriptor, length)
+            os.fsync(descriptor)
         raise
 
 

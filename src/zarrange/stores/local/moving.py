@@ -238,6 +238,8 @@ class _Moving:
         if self.journal.phase == "staged":
             self._take_back()
             self.journal.mark("begun")
+        elif not self.journal.is_sure:  # a recovery must not go forward over what is put back here
+            self.journal.mark("begun")
         self._back()
 
     def _arrive(self) -> None:
