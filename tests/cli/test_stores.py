@@ -410,7 +410,8 @@ class TestRoots:
         done = zarrange(command, tmp_path)
         assert (done.status, done.out) == (2, "")
         assert done.err == (
-            f"zarrange: '{tmp_path}' does not say which layout it has: give one, or record it by `zarrange init`\n"
+            f"zarrange: '{tmp_path}' does not say which layout it has: give one (--layout LAYOUT), "
+            "or record it by `zarrange init ROOT --layout LAYOUT`\n"
         )
         assert zarrange(command, tmp_path, "--layout", "grids.yaml").status == 0
         assert os.listdir(tmp_path) == []
