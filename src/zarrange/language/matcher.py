@@ -20,7 +20,7 @@ from zarrange.language.fields import IntField
 from zarrange.language.nodes import assign, both, call, compare, constant, define, load, method
 from zarrange.language.renderer import path_fault
 from zarrange.language.slots import Slot
-from zarrange.language.splitting import Splitting, readings_by_characters
+from zarrange.language.splitting import Splitting, is_by_segments, readings_by_characters
 from zarrange.language.templates import Text
 from zarrange.language.variants import Variant
 
@@ -96,11 +96,8 @@ class Matcher:
 
 def is_simple(variant: Variant) -> bool:
     """Whether every segment has at most one slot, and every slot one segment: splitting is certain."""
-    return all(
-        sum(isinstance(piece, Slot) for piece in segment) <= 1
-        and not any(isinstance(piece, Slot) and piece.is_multiple for piece in segment)
-        for segment in variant.segments()
-    )
+    has_multiple = any(isinstance(piece, Slot) and piece.is_multiple for piece in variant.pieces)
+    return is_by_segments(variant) and not has_multiple
 
 
 # --- the fast way ----------------------------------------------------------------------------------------------------

@@ -46,7 +46,7 @@ class Read:
 
 
 class Splitting:
-    """How one variant of a kind reads paths; `by_characters` is the clear way, which is never needed to be right."""
+    """How one variant of a kind reads paths; `by_characters` is the clear way, which finds the same for any."""
 
     def __init__(self, kind: str, variant: Variant, *, by_characters: bool = False) -> None:
         self._kind = kind
