@@ -186,9 +186,9 @@ def nothing(root):
 # --- cases -----------------------------------------------------------------------------------------------------------
 
 CASES = {
-    "array": (build, remove("left", step=1), settle, {"aim": delete("r/box.zarr/left/1")}),
-    "old array": (build, remove("ancient", step=1), settle, {"aim": delete("r/old.zarr/ancient/1")}),
-    "group": (build, remove("part", step=7), settle, {"aim": delete("r/box.zarr/part/7")}),
+    "array": (build, remove("left", step=1), settle, {"aim": delete("r/box.zarr/left")}),
+    "old array": (build, remove("ancient", step=1), settle, {"aim": delete("r/old.zarr/ancient")}),
+    "group": (build, remove("part", step=7), settle, {"aim": delete("r/box.zarr/part")}),
     "file": (build, remove("note", step=1), settle, {"aim": delete("r/notes/1.txt")}),
     "prune": (build_row, prune, settle, {"aim": delete(*(f"r/box.zarr/left/{step}" for step in range(2)))}),
     "listed old array": (build_consolidated, remove("ancient", step=1), settle, {}),
@@ -201,7 +201,7 @@ CASES = {
 MORE = {
     "container": (build, remove_box, settle, {"aim": delete("r/box.zarr")}),
     "listed array": (build_consolidated, remove("left", step=1), settle, {}),
-    "for a while": (build, remove("left", step=1, grace=DAY), settle_and_purge, {"aim": delete("r/box.zarr/left/1")}),
+    "for a while": (build, remove("left", step=1, grace=DAY), settle_and_purge, {"aim": delete("r/box.zarr/left")}),
     "purge": (build_removed, purge, settle_and_purge, {}),
     "move": (build, migrate(MOVED), settle, {}),
     "listed swap": (build_consolidated, migrate(SWAPPED), settle, {}),
@@ -636,7 +636,7 @@ PLANTED = {
     with_trust_in_destinations: ("swap", kill),
     with_chunks_first: ("old array", kill),
     without_lists: ("listed old array", kill),
-    with_half_lines: ("array", lambda case: case.kill(is_torn=True)),
+    with_half_lines: ("file", lambda case: case.kill(is_torn=True)),
     without_recovery: ("array", kill),
 }
 

@@ -16,7 +16,7 @@ import pytest
 import zarr
 from tests.stores.test_store import create, identify
 
-from zarrange import ArrayIdentifier, ContainerIdentifier, FileIdentifier, Store, StoreError, to_json
+from zarrange import ArrayIdentifier, ContainerIdentifier, FileIdentifier, Key, Layout, Store, StoreError, to_json
 from zarrange.errors import AlreadyExistsError, NotFoundError, NotInStoreError
 from zarrange.stores.backend import Requests
 
@@ -110,6 +110,14 @@ def test_chunks_without_an_array(store, options):
     assert not store.exists(where)
 
 
+def delete(store, path):
+    """Delete one file, past the store."""
+    if "://" in store.root:
+        store._backend._objects.delete([path])
+    else:
+        os.unlink(f"{store.root}/{path}")
+
+
 def files(store):
     """The paths of all files below the root."""
     waiting, found = [""], []
@@ -132,10 +140,113 @@ def test_something_new_in_what_was_removed(store, name):
         store.purge(is_now=True)
     assert sorted(files(store)) == before
     assert [one.id for one in store.transactions()] == [removed.id]
-    store._backend.unmake(f"{path}/{name}")
+    delete(store, f"{path}/{name}")
     assert [one.id for one in store.purge(is_now=True)] == [removed.id]
     assert store.transactions() == []
     assert not [one for one in files(store) if one.startswith(f"{path}/")]
+
+
+class TestHolders:
+    """Folders and groups that hold artifacts, and are none, go with the last thing in them when that is purged."""
+
+    def groups(self, store):
+        return [one for one in files(store) if one.rpartition("/")[2] in ("zarr.json", ".zgroup")]
+
+    @pytest.mark.parametrize(("kind", "box"), [("image", "box"), ("old_image", "old_box")])
+    def test_groups(self, store, kind, box):
+        """What is left empty goes, be it at once or after a grace; until then it is as it was."""
+        container = create(store, box)
+        before = sorted(files(store))
+        where = create(store, kind)
+        store.remove(where)
+        assert sorted(files(store)) == before
+        create(store, kind)
+        there = self.groups(store)
+        store.remove(where, grace=3600)
+        assert store.examine() == ()
+        store.undo()
+        assert self.groups(store) == there
+        store.remove(where, grace=3600)
+        assert len(self.groups(store)) > 1
+        store.purge(is_now=True)
+        assert sorted(files(store)) == before
+        assert store.examine() == ()
+        assert store.exists(container)
+
+    def test_others_in_them(self, store):
+        """A group in which there is another array stays, and goes with that."""
+        first, second = (create(store, "image", volume=name) for name in ("a", "b/c"))
+        store.remove(first, grace=3600)
+        store.remove(second)
+        assert store.examine() == ()
+        store.undo()
+        assert (store.open(first)[...] == 1).all()
+        assert len(self.groups(store)) == 4  # the container, two groups, and the array
+        store.remove(first)
+        assert len(self.groups(store)) == 1
+
+    @pytest.mark.parametrize("name", ["attributes", "a file", "a group"])
+    def test_more_than_that(self, store, name):
+        """What somebody has written into a group keeps it, and those above it."""
+        where = create(store, "image")
+        group = where.path.removeprefix(f"{store.root}/").rpartition("/")[0]
+        more = {
+            "attributes": ("zarr.json", b'{"zarr_format": 3, "node_type": "group", "attributes": {"by": "me"}}'),
+            "a file": ("notes.txt", b"mine"),
+            "a group": ("mine/zarr.json", b'{"zarr_format": 3, "node_type": "group", "attributes": {}}'),
+        }
+        own, content = more[name]
+        store._backend.write(f"{group}/{own}", content, replace=True)
+        before = self.groups(store)
+        path = where.path.removeprefix(f"{store.root}/")
+        store.remove(where)
+        assert self.groups(store) == [one for one in before if one != f"{path}/zarr.json"]
+        assert store._backend.read(f"{group}/{own}") == content
+
+    def test_groups_of_a_kind(self, place):
+        """A group that some kind has is an artifact of its own."""
+        kinds = "containers: {box: {path: b.zarr}}\ngroups: {part: {container: box, path: p}}\n"
+        arrays = "arrays: {image: {container: box, path: p/images/one}}\n"
+        store = Store(place[0], Layout.parse(f"zarrange: 1\nname: a\n{kinds}{arrays}"), storage_options=place[1])
+        store.create(Key("image", {}), data=np.ones(2))
+        store.remove(Key("image", {}))
+        assert self.groups(store) == ["b.zarr/zarr.json", "b.zarr/p/zarr.json"]
+        assert store.exists(Key("part", {}))
+
+    def test_copies(self, store):
+        """A copy of the metadata lists them no more."""
+        kept = create(store, "note")
+        where = create(store, "image")
+        path = store._backend.zarr_store("r1/box.zarr")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", zarr.errors.ZarrUserWarning)
+            zarr.consolidate_metadata(path)
+        assert len(list(zarr.open_consolidated(path).groups())) == 1
+        store.remove(where)
+        assert list(zarr.open_consolidated(path).groups()) == []
+        assert store.examine() == ()
+        assert store.exists(kept)
+
+    def test_folders(self, store):
+        """Folders of files go the same way, as far as there are any; the root stays."""
+        where = create(store, "note")
+        store.remove(where, grace=3600)
+        assert store.examine() == ()
+        store.purge(is_now=True)
+        assert files(store) == []
+        assert "://" in store.root or os.listdir(store.root) == []
+
+    def test_a_prune(self, store):
+        """Of what was pruned, no groups are left."""
+        for step in range(4):
+            create(store, "image", step=step, volume="a")
+        store.plan_prune("image", keep_last=1, by="step", min_age="0s", grace=0, force=True).apply()
+        assert self.groups(store) == [
+            "r1/box.zarr/zarr.json",
+            "r1/box.zarr/images/zarr.json",
+            "r1/box.zarr/images/3/zarr.json",
+            "r1/box.zarr/images/3/a/zarr.json",
+        ]
 
 
 def test_data_at_once(store):

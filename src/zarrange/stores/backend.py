@@ -286,8 +286,17 @@ class Backend(Protocol):
     def alone(self) -> AbstractContextManager[object]:
         """A short context in which nobody else begins a transaction or ends one. Raises `BusyError`."""
 
-    def unmake(self, path: str) -> None:
-        """Take away a file, or the metadata of a group, that was made just now."""
+    def holds(self, folder: str, besides: Collection[str]) -> bool:
+        """Return whether there is anything in a folder but what has one of some names; it may itself be missing.
+
+        Raises `UnreadableError`, and `NotInStoreError` where it is no folder.
+        """
+
+    def drop(self, folder: str, texts: Mapping[str, str]) -> bool:
+        """Delete a folder that has no more in it than these files with these texts, and return whether it is gone.
+
+        Where there is something else by now, or in the moment in which it goes, its files are there again.
+        """
 
     # --- changes of the whole ----------------------------------------------------------------------------------------
 

@@ -82,8 +82,9 @@ class Operations(Places):
         """Remove an artifact, out of sight at once; return what can be undone, if there is a `grace` (in seconds).
 
         Without a grace it is deleted for good, and whoever holds it open loses what they are reading: zarr reads chunks
-        that are gone as zeros. Takes and raises what `plan_removal` does, and what `Plan.apply` does; `LeftoverError`
-        where it is out of sight but could not be deleted.
+        that are gone as zeros. When it is deleted, the folders and groups above go that are left with nothing, have no
+        attributes, and are of no kind themselves. Takes and raises what `plan_removal` and `Plan.apply` do;
+        `LeftoverError` where it is out of sight but could not be deleted.
         """
         self._begin()
         done = self.plan_removal(artifact, recursive=recursive, grace=grace).apply()

@@ -11,7 +11,7 @@ from zarrange.stores.catalog import Search
 from zarrange.stores.entries import Entry
 from zarrange.stores.plan import Left, Plan
 from zarrange.stores.record import read_record
-from zarrange.stores.removal import hiding, refuse_clashes, removing, step_of
+from zarrange.stores.removal import hiding, leaving_nothing, refuse_clashes, removing, step_of
 from zarrange.stores.retention import Facts, choose, grouping, read_scores, refuse_majority
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def plan_prune(backend: Backend, layout: Layout, selection: Selection, asked: Pr
     ]
     kept = [_kept(one) for one in choice.kept]
     about = f"the prune of `{name}`"
-    do = removing(backend, hiding(backend, steps, "prune", about), asked.grace)
+    do = removing(backend, leaving_nothing(hiding(backend, steps, "prune", about), layout), asked.grace)
     return Plan("prune", backend.root, tuple(steps), tuple(kept), asked.grace, backend=backend, do=do)
 
 

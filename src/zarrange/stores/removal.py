@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 __all__ = [
     "check_array",
     "hiding",
+    "leaving_nothing",
     "plan_array_removal",
     "plan_removal",
     "refuse_clashes",
@@ -74,7 +75,8 @@ def plan_removal(
     outer = [some[0] for some in found]
     are_groups = any(step.sort not in {"array", "file"} for step in outer)
     within = [step.path for step in outer if step.sort != "file"] if is_recursive and are_groups else None
-    intent = hiding(backend, steps, "remove", _about([step.path for step in outer]), within=within)
+    about = _about([step.path for step in outer])
+    intent = leaving_nothing(hiding(backend, steps, "remove", about, within=within), layout)
     return Plan("remove", backend.root, steps, grace=grace, backend=backend, do=removing(backend, intent, grace))
 
 
@@ -147,6 +149,19 @@ def hiding(
     rests = tuple(nodes if within is None else within)
     groups = groups_above_all(backend, rests)
     return Intent(operation, about, moves, rests, groups, is_recursive=within is not None)
+
+
+def leaving_nothing(intent: Intent, layout: Layout) -> Intent:
+    """Return a removal with which the folders above go that it leaves empty, unless some kind of a layout has them."""
+
+    def is_holder(way: str) -> bool:
+        if not gone.isdisjoint((way, *above(way))):
+            return False
+        return not any(layout.kind(key.kind).sort in {"group", "container"} for key in layout.matches(way))
+
+    gone = frozenset(intent.rests)
+    ways = {way for move in intent.moves for way in above(move.source) if way}
+    return evolve(intent, holders=tuple(sorted(filter(is_holder, ways))))
 
 
 def step_of(backend: Backend, path: str, sort: Sort, key: Key | None) -> Step:

@@ -125,17 +125,12 @@ class Store(Finder, Operations):
             if isinstance(relative, ArrayIdentifier):
                 options["zarr_format"] = self._format(relative.container, kind.zarr_format)
                 return self._create_array(relative, options, groups, seal=seal)
-            if isinstance(relative, FileIdentifier):
-                made = self._create_file(relative, options)
-            else:
-                made = self._create_group(relative, options, kind, groups)
-            try:
+            with self._backend.alone():
                 self._refuse_busy(relative.path)
-            except BaseException:
                 if isinstance(relative, FileIdentifier):
-                    made.close()
-                self._backend.unmake(relative.path)
-                raise
+                    made = self._create_file(relative, options)
+                else:
+                    made = self._create_group(relative, options, kind, groups)
         self._consolidate(relative)
         return made
 

@@ -97,7 +97,9 @@ class Intent:
     copy of the metadata of what is below them (`""`: the root), which has to stay true. `made` are metadata of groups
     that the targets lie in, written where nothing is; `record` is written over what the store says of itself. With
     `is_recursive`, the rests may hold anything but nodes of zarr; else they are arrays, and have nothing but chunks.
-    `about` says in words what it is all about.
+    `holders` are folders above what is removed that are no artifact themselves: when it is purged, they go with it as
+    far as nothing else is in them, and they say no more than that they are groups. `about` says in words what it is all
+    about.
     """
 
     operation: Literal["remove", "prune", "migrate"]
@@ -108,6 +110,7 @@ class Intent:
     made: tuple[Text, ...] = field(default=(), validator=_made)
     record: tuple[Text, ...] = field(default=(), validator=_record)
     is_recursive: bool = False
+    holders: tuple[str, ...] = field(default=(), validator=_rests)
 
     @property
     def is_exclusive(self) -> bool:
@@ -132,6 +135,10 @@ class Intent:
     def hides(self, path: str) -> bool:
         """Return whether a path is at or below what a removal takes away."""
         return self.operation != "migrate" and any(one in self.places for one in (path, *above(path)))
+
+    def needs(self, folder: str) -> bool:
+        """Return whether something may come to lie in a folder, or back into it."""
+        return folder in self.ways or any(text.path.startswith(f"{folder}/") for text in self.made)
 
     def meets(self, other: Intent) -> bool:
         """Return whether two intents cannot be done at the same time."""

@@ -6,12 +6,13 @@ Such groups are nobody's artifact: zarr makes them to hold what is in them. One 
 
 from __future__ import annotations
 
-import json
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
-from zarrange.errors import UnreadableError
+from zarrange.errors import NotFoundError, UnreadableError
 from zarrange.stores.backend import ARTICLES
+from zarrange.stores.holders import PLAIN, plain_texts
 from zarrange.stores.metadata import METADATA
 from zarrange.stores.paths import above, joined
 from zarrange.stores.plan import Left
@@ -25,14 +26,6 @@ if TYPE_CHECKING:
     from zarrange.stores.plan import Step
 
 __all__ = ["Ways"]
-
-_PLAIN = {
-    3: {"zarr.json": '{\n  "attributes": {},\n  "zarr_format": 3,\n  "node_type": "group"\n}'},
-    2: {".zgroup": '{\n  "zarr_format": 2\n}'},
-}
-"""A group that says nothing else, as zarr writes it."""
-_NOTHING: tuple[tuple[str, object], ...] = (("attributes", {}), ("consolidated_metadata", None))
-_DATA = {"zarr.json": {"zarr_format": 3, "node_type": "group"}, ".zgroup": {"zarr_format": 2}, ".zattrs": {}}
 
 
 class Moving(Protocol):
@@ -145,12 +138,9 @@ class Ways:
         if folder is None or folder.found.sort != "group":
             return None
         names = sorted(name for name, _ in folder.items or () if name in METADATA)
-        try:
-            texts = {name: self._backend.read(joined(path, name)).decode() for name in names}
-            is_plain = all(_is_plain(name, text) for name, text in texts.items())
-        except (UnreadableError, ValueError):
-            return None
-        return texts if is_plain else None
+        with suppress(NotFoundError, UnreadableError):
+            return plain_texts(self._backend, path, names)
+        return None
 
     def staying(self) -> Iterator[Left]:
         """Yield the groups on the way to what moves that no kind has, and that say more than that they are groups."""
@@ -188,7 +178,7 @@ class Ways:
             if way == container:
                 break
         node = self._folders[container].found.node
-        return container, _PLAIN[3 if node is None else node.zarr_format]
+        return container, PLAIN[3 if node is None else node.zarr_format]
 
     # --- copies ------------------------------------------------------------------------------------------------------
 
@@ -207,11 +197,3 @@ class Ways:
             return False
         node = folder.found.node
         return (node is not None and node.is_consolidated) or (".zmetadata", "file") in folder.items
-
-
-def _is_plain(name: str, text: str) -> bool:
-    data = json.loads(text)
-    if isinstance(data, dict):
-        # Some versions of zarr write down what there is not.
-        data = {key: one for key, one in data.items() if (key, one) not in _NOTHING}
-    return name in _DATA and data == _DATA[name]

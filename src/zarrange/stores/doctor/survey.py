@@ -117,6 +117,7 @@ class _Walk:
         self._note = note
         self._requests = Requests()
         self._removals = removals
+        self._holders = frozenset(holder for one in removals for holder in one.intent.holders)
 
     def visit(self, task: _Task) -> tuple[list[Event], list[_Task]]:
         """Look at what a task has; return what is there, and where to go on."""
@@ -145,9 +146,12 @@ class _Walk:
         if path or found.sort == "array":
             events.append(self._event(path, found))
         items = None if found.sort == "array" else self._backend.items(path, self._requests)
+        tasks = [*_tasks(path, items or ())]
+        if path in self._holders and not tasks:  # it goes with what was removed, when that is purged
+            events[:] = [(_Hidden(path), False)]
         if self._note is not None:
             self._note(Folder(path, found, items))
-        return _tasks(path, items or ())
+        return iter(tasks)
 
     def _is_hidden(self, path: str) -> bool:
         """Whether a folder is only what is left of something that was removed, until it is purged."""

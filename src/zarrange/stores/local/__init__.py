@@ -17,8 +17,8 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 
 from zarrange.errors import NotFoundError, UnreadableError
 from zarrange.stores.backend import FILE, FOLDER, MARK, TRASH, WORKING_FOLDER, Found, Requests, Stamp
-from zarrange.stores.local import creation, moving
-from zarrange.stores.local.descent import Descent, status
+from zarrange.stores.local import creation, dropping, moving
+from zarrange.stores.local.descent import Descent
 from zarrange.stores.local.folders import check_way, sweep
 from zarrange.stores.local.journal import locked
 from zarrange.stores.local.nodes import read_file, read_node
@@ -242,18 +242,13 @@ class LocalBackend:
         with Descent(self._top) as descent, locked(descent):
             yield
 
-    def unmake(self, path: str) -> None:
-        """Take away a file, or the metadata of a group, that was made just now."""
-        with Descent(self._top) as descent, suppress(NotFoundError):
-            folder, name = descent.above(path)
-            found = status(folder, name)
-            if found is not None and stat.S_ISREG(found.st_mode):
-                os.unlink(name, dir_fd=folder)
-                return
-            folder = descent.folder(path)
-            for name in METADATA:
-                with suppress(FileNotFoundError):
-                    os.unlink(name, dir_fd=folder)
+    def holds(self, folder: str, besides: Collection[str]) -> bool:
+        """Return whether there is anything in a folder but what has one of some names. No symlink is followed."""
+        return dropping.holds(self._top, folder, besides)
+
+    def drop(self, folder: str, texts: Mapping[str, str]) -> bool:
+        """Delete a folder with nothing but these files, for good; where somebody puts something in, they are back."""
+        return dropping.drop(self._top, folder, texts)
 
     # --- changes of the whole ----------------------------------------------------------------------------------------
 

@@ -134,12 +134,15 @@ class Descent:
         """
         self.leave()
         left = path
-        while left and self._is_gone(left):
+        while left and self.is_removed(left):
             left = left.rpartition("/")[0]
         return left if left != path else None
 
-    def _is_gone(self, path: str) -> bool:
-        """Remove an empty folder; tried once more where that fails, for nobody comes back to one with nothing in it."""
+    def is_removed(self, path: str) -> bool:
+        """Remove an empty folder, and return whether it is gone.
+
+        It is tried once more where that fails, for nobody comes back to a folder with nothing in it.
+        """
         for _ in range(2):
             try:
                 folder, name = self.above(path)

@@ -24,6 +24,7 @@ from zarrange.errors import (
 )
 from zarrange.stores.backend import JOURNALS, STAGE, TRASH
 from zarrange.stores.copies import groups_above_all, refresh, strip
+from zarrange.stores.holders import drop_empty
 from zarrange.stores.local import journal as journals
 from zarrange.stores.local.aside import Aside, Thing
 from zarrange.stores.local.contents import check_no_node, check_nothing_else
@@ -231,6 +232,10 @@ class _Moving:
             raise LeftoverError(f"removed, but {message}") from error
         if self._intent.is_exclusive:
             self._clear(thing.folder for thing, _ in self._moves)
+        try:
+            drop_empty(self._backend, self._intent, self.journal.name)
+        except (OSError, StoreError) as error:
+            raise LeftoverError(f"removed, but folders that held it could not be deleted: {error}") from error
         self._end()
 
     def _give_up(self) -> None:

@@ -243,9 +243,29 @@ class RemoteBackend:
         """A short context in which nobody else begins a transaction or ends one. Raises `BusyError`."""
         return locked(self._objects)
 
-    def unmake(self, path: str) -> None:
-        """Take away an object, or the metadata of a group, that was made just now."""
-        self._objects.delete([path, *(joined(path, name) for name in METADATA)])
+    def holds(self, folder: str, besides: Collection[str]) -> bool:
+        """Return whether there is any object below a folder but what has one of some names there."""
+        return self._objects.told(folder, self._holds, folder, besides)
+
+    def _holds(self, folder: str, besides: Collection[str]) -> bool:
+        start = len(folder) + 1
+        return any(path[start:].partition("/")[0] not in besides for path in self._objects.keys(folder))
+
+    def drop(self, folder: str, texts: Mapping[str, str]) -> bool:
+        """Delete the metadata of a group without anything in it; they come back where somebody puts something there.
+
+        Of who makes an array there past that, or has looked for the group before, the array stays, but not the group.
+        """
+        paths = {joined(folder, name): text.encode() for name, text in texts.items()}
+        if self.holds(folder, texts) or any(self.read(path) != content for path, content in paths.items()):
+            return False
+        self._objects.delete([*paths])
+        if not self.holds(folder, texts):
+            return True
+        for path, content in paths.items():
+            with suppress(AlreadyExistsError):
+                self._objects.create(path, content)
+        return False
 
     def sending(self, path: str, sort: CopySort) -> AbstractContextManager[Sending]:
         """A context for copying from a path: each object as a stream."""

@@ -36,6 +36,7 @@ def purge(steps: Steps) -> None:
             purging.keys()  # raises before there is no way back
             steps.lease.advance("purging")
         purging.delete()
+        steps.drop_holders()
         steps.end()
     except (BusyError, LeftoverError, NotInStoreError):
         raise

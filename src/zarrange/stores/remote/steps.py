@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from zarrange.errors import AlreadyExistsError, NotFoundError, StoreError
 from zarrange.stores.copies import groups_above_all, refresh, strip
+from zarrange.stores.holders import drop_empty
 from zarrange.stores.metadata import NODE_METADATA
 from zarrange.stores.paths import above
 from zarrange.stores.remote import inventories
@@ -356,6 +357,11 @@ class Steps:
         return AlreadyExistsError(errno.EEXIST, "something is there by now", self.objects.url(path))
 
     # --- the end -----------------------------------------------------------------------------------------------------
+
+    def drop_holders(self) -> None:
+        """Delete what held what was removed, as far as nothing else is in it. Raises `StoreError`."""
+        self.lease.confirm()
+        drop_empty(self._backend, self.intent, self.lease.name)
 
     def end(self) -> None:
         """Delete what is aside, the inventory at last, then the tombstone."""
