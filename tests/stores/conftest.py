@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.stores.servers import s3_server
+from tests.stores.servers import azure_server, s3_server
 
 from zarrange import Layout, Store
 
@@ -121,6 +121,13 @@ def as_nobody():
 def s3():
     """A server of the S3 protocol, for all tests of this process."""
     with s3_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def azure():
+    """A server of Azure's protocol, for all tests of this process."""
+    with azure_server() as server:
         yield server
 
 

@@ -1,19 +1,26 @@
-"""A real server of the S3 protocol on loopback, which asks for credentials, behind a layer that injects faults.
+"""Real servers on loopback that ask for credentials: one of the S3 protocol, and one of Azure's blobs.
 
-The layer counts the requests, and may answer in the server's stead: for the first so many requests that fit.
+That of S3 is behind a layer that counts the requests, and may answer in its stead: for the first so many that fit.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import json
 import logging
 import os
+import re
+import subprocess
 import threading
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection
 from urllib.parse import parse_qs
 
 from attrs import define, field
+from tests.tools import of_npm
 
 REGION = "us-east-1"
 QUICK = {
@@ -202,3 +209,64 @@ def new_user(server, name, action, resource):
     policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
     iam.put_user_policy(UserName=name, PolicyName="may", PolicyDocument=policy)
     return key["AccessKeyId"], key["SecretAccessKey"]
+
+
+# --- Azure -----------------------------------------------------------------------------------------------------------
+
+
+@define
+class AzureServer:
+    """A server of Azure's blobs: its port, and the key of its one account."""
+
+    port: int
+    account: str
+    key: str = field(repr=False)
+    containers: int = 0
+
+    def options(self):
+        """The storage options of the account."""
+        endpoint = f"http://127.0.0.1:{self.port}/{self.account}"
+        return {"account_name": self.account, "account_key": self.key, "endpoint": endpoint, "retry_config": QUICK}
+
+    def new_container(self) -> str:
+        self.containers += 1
+        name = f"container-{self.containers}"
+        date = datetime.now(UTC).strftime("%a, %d %b %Y %H:%M:%S GMT")
+        headers = {"x-ms-date": date, "x-ms-version": "2021-08-06"}
+        # What is signed: the verb, eleven headers that are not given, those of Azure, and what is asked for.
+        given = "".join(f"{name}:{value}\n" for name, value in sorted(headers.items()))
+        signed = f"PUT{12 * chr(10)}{given}/{self.account}/{self.account}/{name}\nrestype:container"
+        digest = hmac.new(base64.b64decode(self.key), signed.encode(), hashlib.sha256).digest()
+        headers["Authorization"] = f"SharedKey {self.account}:{base64.b64encode(digest).decode()}"
+        connection = HTTPConnection("127.0.0.1", self.port)
+        connection.request("PUT", f"/{self.account}/{name}?restype=container", headers=headers)
+        answer = connection.getresponse()
+        if answer.status != 201:
+            raise RuntimeError(f"{name}: {answer.status} {answer.reason}")
+        connection.close()
+        return name
+
+
+@contextmanager
+def azure_server():
+    """The server, for as long as the context. Without it, tests are skipped."""
+    script = of_npm("azurite/dist/src/blob/main.js")
+    account, key = "somebody", base64.b64encode(os.urandom(32)).decode()
+    # Newer clients speak newer versions of the protocol than it knows.
+    options = ["--inMemoryPersistence", "--blobHost", "127.0.0.1", "--blobPort", "0", "--skipApiVersionCheck"]
+    options += ["--disableTelemetry"]
+    with subprocess.Popen(
+        ["node", script, *options],
+        env=os.environ | {"AZURITE_ACCOUNTS": f"{account}:{key}"},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as running:
+        try:
+            said = iter(running.stdout.readline, "")
+            found = next(filter(None, (re.search(r"listens on \S+:(\d+)", line) for line in said)), None)
+            if found is None:
+                raise RuntimeError("the server of Azure's protocol has ended before it listened")
+            threading.Thread(target=running.stdout.read, daemon=True).start()  # it says each request
+            yield AzureServer(int(found[1]), account, key)
+        finally:
+            running.terminate()

@@ -24,13 +24,16 @@ KINDS = ["image", "old_image", "free_image", "part", "old_part", "box", "old_box
 NUMBERS = count()
 
 
-@pytest.fixture(params=["disk", "memory", "s3"])
+@pytest.fixture(params=["disk", "memory", "s3", "az"])
 def place(request, tmp_path):
     """A root, and the options that it takes."""
     if request.param == "disk":
         return str(tmp_path / "store"), None
     if request.param == "memory":
         return f"memory://stores-{next(NUMBERS)}/below", None
+    if request.param == "az":
+        azure = request.getfixturevalue("azure")
+        return f"az://{azure.new_container()}/below", azure.options()
     server = request.getfixturevalue("server")
     return f"s3://{server.new_bucket()}/below", server.options()
 

@@ -86,9 +86,12 @@ def on_s3(server, **options):
     return RemoteBackend(f"s3://{server.new_bucket()}/some/prefix", server.options(**options))
 
 
-@pytest.fixture(params=["memory", "s3"])
+@pytest.fixture(params=["memory", "s3", "az"])
 def backend(request):
     """A backend with nothing in it, of each sort."""
+    if request.param == "az":
+        azure = request.getfixturevalue("azure")
+        return RemoteBackend(f"az://{azure.new_container()}/some/prefix", azure.options())
     return memory() if request.param == "memory" else on_s3(request.getfixturevalue("server"))
 
 

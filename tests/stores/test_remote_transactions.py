@@ -242,11 +242,14 @@ def again(backend):
     return RemoteBackend(backend.root)
 
 
-@pytest.fixture(params=["memory", "s3"])
+@pytest.fixture(params=["memory", "s3", "az"])
 def backend(request):
     """A store of each sort, with artifacts in it."""
     if request.param == "memory":
         made = memory()
+    elif request.param == "az":
+        azure = request.getfixturevalue("azure")
+        made = RemoteBackend(f"az://{azure.new_container()}/some/prefix", azure.options())
     else:
         server = request.getfixturevalue("server")
         made = RemoteBackend(f"s3://{server.new_bucket()}/some/prefix", server.options())

@@ -119,7 +119,7 @@ def iterations(*numbers, **values):
 
 class TestDurations:
     @pytest.mark.parametrize(
-        ("text", "hours"), [("7d", 168), ("24h", 24), ("90m", 1.5), ("2w", 336), ("1800s", 0.5), ("0h", 0)]
+        ("text", "hours"), [("7d", 168), ("24h", 24), ("90m", 1.5), ("2w", 336), ("1800s", 0.5), ("0h", 0), ("0", 0)]
     )
     def test_read(self, text, hours):
         """A duration is a whole number and a unit."""

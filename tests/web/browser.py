@@ -1,24 +1,20 @@
 """A real browser for tests: Chromium, driven by Playwright, which fails a test for whatever goes wrong on its pages.
 
 A browser lives as long as a module's tests, in the thread that pytest runs them in: while it lives, that thread cannot
-run an event loop of its own, so modules of browser tests ask servers, never an application in this process. Without
-a browser, tests are skipped and say why; where ZARRANGE_BROWSER is `required`, they fail instead.
+run an event loop of its own, so modules of browser tests ask servers, never an application in this process.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-import os
 import shutil
-import subprocess
 from contextlib import contextmanager
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from tests.tools import lacking, of_npm
 
-REPOSITORY = Path(__file__).parents[2]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FLAGS = (
     "--no-sandbox",
@@ -42,13 +38,6 @@ PAINTS = """
 
 FRAMES = "async () => { for (let count = 0; count < 2; count += 1) await new Promise(requestAnimationFrame); }"
 """Waits until what is due is painted."""
-
-
-def lacking(reason):
-    """Skip a test because something is not installed, or fail it where all has to be."""
-    if os.environ.get("ZARRANGE_BROWSER") == "required":
-        pytest.fail(f"{reason}, and ZARRANGE_BROWSER is required")
-    pytest.skip(reason)
 
 
 @contextmanager
@@ -177,14 +166,7 @@ def pixels(page, kind, row=0):
 
 def axe():
     """The text of axe-core's script."""
-    folders = [REPOSITORY / "node_modules"]
-    if npm := shutil.which("npm"):
-        done = subprocess.run([npm, "root"], capture_output=True, text=True, cwd=REPOSITORY, check=False)
-        folders.append(Path(done.stdout.strip() or "."))
-    for folder in folders:
-        if (script := folder / "axe-core" / "axe.min.js").is_file():
-            return script.read_text(encoding="utf-8")
-    return lacking("axe-core is not installed: npm install --no-save axe-core")
+    return of_npm("axe-core/axe.min.js").read_text(encoding="utf-8")
 
 
 def violations(page, script):

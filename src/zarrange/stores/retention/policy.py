@@ -31,7 +31,9 @@ _duration = re.compile(r"(0|[1-9][0-9]{0,6})([wdhms])").fullmatch
 
 
 def parse_duration(text: str) -> timedelta:
-    """Return the duration that a person wrote: `2w`, `7d`, `24h`, `90m` (minutes) or `30s`. Raises `ValueError`."""
+    """Return the duration that a person wrote: `2w`, `7d`, `24h`, `90m` (minutes), `30s`, `0`. Raises `ValueError`."""
+    if text == "0":
+        return timedelta()
     match = _duration(text)
     if match is None:
         raise ValueError(f"{text!r} is no duration, which is a whole number and one of w, d, h, m, s, as in 7d or 24h")
