@@ -257,6 +257,16 @@ class TestAlignment:
         one = axis(size=10, scale=4.0, unit="nm")
         assert along(axis(size=10, scale=8.0, unit="s"), one).index(9) == 9
 
+    @pytest.mark.parametrize("unit", ["um", "µm", "micrometer", "nm", "nanometre"])
+    def test_units_of_one_quantity(self, unit):
+        """Scales of one quantity meet, whatever they are told in."""
+        size = 0.001 if unit not in ("nm", "nanometre") else 1.0
+        fine, coarse = (
+            axis(size=20, scale=4.0, unit="nanometer"),
+            axis(size=5, scale=8 * size, offset=40 * size, unit=unit),
+        )
+        assert [along(coarse, fine).index(place) for place in (9, 10, 11, 12, 19)] == [None, 0, 0, 1, 4]
+
     def test_channels(self):
         """A channel is the one of that number, or nowhere; an axis of one place is always there."""
         shared = axis("c", 3, "channel")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Axes = tuple[Axis, ...]
 
-__all__ = ["in_voxels", "together"]
+__all__ = ["in_voxels", "ratio", "together"]
 
 _PREFIXES = {
     "": ("", 0),
@@ -68,6 +68,14 @@ def together(arrays: Sequence[Axes]) -> list[Axes]:
         if axis.name not in known or (known[axis.name].unit not in UNITS and axis.unit in UNITS):
             known[axis.name] = axis
     return [tuple(_placed(axis, known.get(axis.name)) for axis in axes) for axes in arrays]
+
+
+def ratio(unit: str | None, other: str | None) -> float | None:
+    """Return how many of another unit a unit is, `None` where they are no units of one quantity."""
+    if unit == other:
+        return 1.0
+    (factor, symbol), (others, its) = UNITS.get(unit or "", (1.0, unit)), UNITS.get(other or "", (1.0, other))
+    return factor / others if symbol == its else None
 
 
 def in_voxels(axis: Axis) -> float:

@@ -1,7 +1,7 @@
 """Alignment: where the arrays of several panels lie among each other, so that all show the same place.
 
-By their scales and offsets where all have some of one unit that meet; else by their sizes: arrays of other sizes are
-taken to show the same, finer or coarser. Only metadata is read.
+By their scales and offsets where all have some of one quantity that meet; else by their sizes: arrays of other sizes
+are taken to show the same, finer or coarser. Only metadata is read.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from attrs import frozen
 from zarrange.errors import StoreError
 from zarrange.view.axes import Axis
 from zarrange.view.placing import axes_of, locate
+from zarrange.view.scales import ratio
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -59,10 +60,11 @@ def across(plane: Sequence[Axis], shared: Sequence[Axis]) -> tuple[Placing, ...]
 
 def _by_scale(axis: Axis, shared: Axis) -> tuple[float, float] | None:
     """Where an axis lies by its metadata; `None` where they do not say, or the two would not meet."""
-    if axis.scale is None or shared.scale is None or axis.unit != shared.unit:
+    unit = ratio(shared.unit, axis.unit)
+    if axis.scale is None or shared.scale is None or unit is None:
         return None
-    factor = shared.scale / axis.scale
-    shift = ((shared.offset or 0.0) - (axis.offset or 0.0)) / axis.scale
+    factor = shared.scale * unit / axis.scale
+    shift = ((shared.offset or 0.0) * unit - (axis.offset or 0.0)) / axis.scale
     if not (math.isfinite(shift) and factor > 0) or min(axis.size, shift + factor * shared.size) <= max(0.0, shift):
         return None
     return factor, shift
