@@ -8,32 +8,34 @@ import stat
 import pytest
 
 from zarrange.errors import NotInStoreError
-from zarrange.stores.local import LocalBackend, dropping
+from zarrange.stores.local import LocalBackend
+from zarrange.stores.local.descent import Descent
 
-GROUP = '{"zarr_format": 3, "node_type": "group", "attributes": {}}'
-TEXTS = {"zarr.json": GROUP}
+GROUP = b'{"zarr_format": 3, "node_type": "group", "attributes": {}}'
+FILES = {"zarr.json": GROUP}
 
 
 @pytest.fixture(autouse=True)
 def group(root):
     folder = root / "a" / "b"
     folder.mkdir(parents=True)
-    (folder / "zarr.json").write_text(GROUP)
+    (folder / "zarr.json").write_bytes(GROUP)
     return folder
 
 
-class TestHolds:
-    """What is in a folder, but for what has some names."""
+class TestAloneIn:
+    """What is in a folder beside its metadata."""
 
     def test_names(self, root, group):
-        """A missing folder holds nothing; any other name counts, be it a folder's or a file's."""
+        """A missing folder has nothing; any other name counts, be it a folder's or a file's, unless it is known."""
         backend = LocalBackend(str(root))
-        assert not backend.holds("a/c", ())
-        assert not backend.holds("a/b", {"zarr.json"})
-        assert backend.holds("a/b", ())
-        assert backend.holds("a", {"zarr.json"})
+        assert backend.alone_in("a/c", ()) == {}
+        assert backend.alone_in("a/b", ()) == FILES
+        assert backend.alone_in("a", ()) is None
+        assert backend.alone_in("a", {"b"}) == {}
         (group / "c").mkdir()
-        assert backend.holds("a/b", {"zarr.json"})
+        assert backend.alone_in("a/b", ()) is None
+        assert backend.alone_in("a/b", {"c"}) == FILES
 
     @pytest.mark.parametrize("path", ["file", "link", "link/b"])
     def test_no_folder(self, root, path):
@@ -41,7 +43,7 @@ class TestHolds:
         (root / "file").write_text("mine")
         (root / "link").symlink_to("a")
         with pytest.raises(NotInStoreError):
-            LocalBackend(str(root)).holds(path, ())
+            LocalBackend(str(root)).alone_in(path, ())
 
 
 class TestDrop:
@@ -50,10 +52,9 @@ class TestDrop:
     def test_gone(self, root):
         """It goes with its metadata, and only it; where it is gone already, that is fine."""
         backend = LocalBackend(str(root))
-        assert backend.drop("a/b", TEXTS)
+        assert backend.drop({"a/b": FILES}) == []
         assert os.listdir(root / "a") == []
-        assert backend.drop("a/b", TEXTS)
-        assert backend.drop("a", {})
+        assert backend.drop({"a/b": FILES, "a": {}}) == []
         assert os.listdir(root) == []
 
     @pytest.mark.parametrize("name", ["zarr.json", "notes.txt"])
@@ -61,32 +62,32 @@ class TestDrop:
         """What was written since it was looked at keeps it as it is."""
         (group / name).write_text("new")
         before = snapshot(root)
-        assert not LocalBackend(str(root)).drop("a/b", TEXTS)
+        assert LocalBackend(str(root)).drop({"a/b": FILES}) == ["a/b"]
         assert snapshot(root) == before
 
     def test_somebody_comes(self, root, group, monkeypatch):
         """What comes into it in the very moment finds its group again, with the permissions that it had."""
         (group / "zarr.json").chmod(0o640)
-        real = dropping._is_removed
+        real = Descent.is_removed
 
         def removed(descent, path):
             (group / "new").mkdir()
             return real(descent, path)
 
-        monkeypatch.setattr(dropping, "_is_removed", removed)
-        assert not LocalBackend(str(root)).drop("a/b", TEXTS)
+        monkeypatch.setattr(Descent, "is_removed", removed)
+        assert LocalBackend(str(root)).drop({"a/b": FILES}) == ["a/b"]
         assert sorted(os.listdir(group)) == ["new", "zarr.json"]
-        assert (group / "zarr.json").read_text() == GROUP
+        assert (group / "zarr.json").read_bytes() == GROUP
         assert stat.S_IMODE((group / "zarr.json").stat().st_mode) == 0o640
 
     def test_a_symlink(self, root, tmp_path, snapshot):
         """A symlink that was swapped in does not lead anywhere."""
         outside = tmp_path / "outside"
         (outside / "b").mkdir(parents=True)
-        (outside / "b" / "zarr.json").write_text(GROUP)
+        (outside / "b" / "zarr.json").write_bytes(GROUP)
         (root / "a").rename(root / "was")
         (root / "a").symlink_to(outside)
         before = snapshot(outside)
         with pytest.raises(NotInStoreError):
-            LocalBackend(str(root)).drop("a/b", TEXTS)
+            LocalBackend(str(root)).drop({"a/b": FILES})
         assert snapshot(outside) == before

@@ -1373,23 +1373,24 @@ class TestRemoval:
 class TestDrop:
     """The metadata of a group without anything in it go."""
 
-    TEXTS = {"zarr.json": GROUP.decode()}  # noqa: RUF012 - never changed
+    FILES = {"zarr.json": GROUP}  # noqa: RUF012 - never changed
 
     def test_gone(self, backend):
         """They go where nothing else is, as they were looked at."""
         fill(backend, {"a/g/zarr.json": GROUP, "a/gg/zarr.json": GROUP})
-        assert backend.holds("a/g", ())
-        assert not backend.holds("a/g", {"zarr.json"})
-        assert backend.drop("a/g", self.TEXTS)
+        assert backend.alone_in("a/g", ()) == self.FILES
+        assert backend.alone_in("a", ()) is None
+        assert backend.alone_in("a", {"g", "gg"}) == {}
+        assert backend.drop({"a/g": self.FILES}) == []
         assert keys(backend) == ["a/gg/zarr.json"]
-        assert not backend.holds("a/g", ())
+        assert backend.alone_in("a/g", ()) == {}
 
     @pytest.mark.parametrize("name", ["zarr.json", "b/zarr.json", "notes"])
     def test_changed_since(self, backend, name):
         """What was put there since it was looked at keeps it as it is."""
         fill(backend, {"a/g/zarr.json": GROUP} | {f"a/g/{name}": NEW})
         before = {key: backend.read(key) for key in keys(backend)}
-        assert not backend.drop("a/g", self.TEXTS)
+        assert backend.drop({"a/g": self.FILES}) == ["a/g"]
         assert {key: backend.read(key) for key in keys(backend)} == before
 
     def test_somebody_comes(self, server):
@@ -1403,7 +1404,7 @@ class TestDrop:
             return False
 
         server.fail("500", "InternalError", comes)
-        assert not backend.drop("a/g", self.TEXTS)
+        assert backend.drop({"a/g": self.FILES}) == ["a/g"]
         assert keys(backend) == ["a/g/b/zarr.json", "a/g/zarr.json"]
         assert backend.read("a/g/zarr.json") == GROUP
 

@@ -286,16 +286,16 @@ class Backend(Protocol):
     def alone(self) -> AbstractContextManager[object]:
         """A short context in which nobody else begins a transaction or ends one. Raises `BusyError`."""
 
-    def holds(self, folder: str, besides: Collection[str]) -> bool:
-        """Return whether there is anything in a folder but what has one of some names; it may itself be missing.
+    def alone_in(self, folder: str, besides: Collection[str]) -> dict[str, bytes] | None:
+        """Return the metadata files in a folder, `None` where there is more in it than these and some names.
 
-        Raises `UnreadableError`, and `NotInStoreError` where it is no folder.
+        It may itself be missing, and has none then. Raises `UnreadableError`; `NotInStoreError` where it is no folder.
         """
 
-    def drop(self, folder: str, texts: Mapping[str, str]) -> bool:
-        """Delete a folder that has no more in it than these files with these texts, and return whether it is gone.
+    def drop(self, folders: Mapping[str, Mapping[str, bytes]]) -> list[str]:
+        """Delete folders that have no more in them than these files, in this order; return those that stay.
 
-        Where there is something else by now, or in the moment in which it goes, its files are there again.
+        Where there is something else by now, or in the moment in which a folder goes, its files are there again.
         """
 
     # --- changes of the whole ----------------------------------------------------------------------------------------

@@ -93,23 +93,17 @@ def groups_above(backend: Backend, path: str) -> tuple[str, ...]:
 
     All of them have to be updated when something appears at the path, changes or goes. Raises `UnreadableError`.
     """
-    groups = [*above(path)][::-1]
+    return groups_above_all(backend, [path])
+
+
+def groups_above_all(backend: Backend, paths: Iterable[str]) -> tuple[str, ...]:
+    """Return the groups above any of some paths that keep a copy, each asked once. Raises `UnreadableError`."""
+    groups = sorted({way for path in paths for way in above(path)})
     if backend.in_flight == 1 or not groups:
         return tuple(group for group in groups if _keeps_copy(backend, group))
     with ThreadPoolExecutor(min(backend.in_flight, len(groups)), thread_name_prefix="zarrange-copies") as threads:
         kept = threads.map(partial(_keeps_copy, backend), groups)
         return tuple(group for group, is_kept in zip(groups, kept, strict=True) if is_kept)
-
-
-def groups_above_all(backend: Backend, paths: Iterable[str]) -> tuple[str, ...]:
-    """Return the groups above any of some paths that keep a copy, each asked once. Raises `UnreadableError`."""
-    asked: dict[str, bool] = {}
-    for path in paths:
-        ways = [*above(path)]
-        if any(way not in asked for way in ways):
-            kept = set(groups_above(backend, path))
-            asked |= {way: way in kept for way in ways}
-    return tuple(sorted(way for way, is_kept in asked.items() if is_kept))
 
 
 def strip(backend: Backend, group: str, paths: Collection[str]) -> None:

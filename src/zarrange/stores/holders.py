@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING
 
 from zarrange.errors import NotFoundError, NotInStoreError
 from zarrange.stores.copies import groups_above_all, refresh, strip
-from zarrange.stores.metadata import METADATA
-from zarrange.stores.paths import joined
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from zarrange.stores.backend import Backend
     from zarrange.stores.transactions import Intent
 
-__all__ = ["PLAIN", "drop_empty", "plain_texts"]
+__all__ = ["PLAIN", "drop_empty", "is_plain"]
 
 PLAIN = {
     3: {"zarr.json": '{\n  "attributes": {},\n  "zarr_format": 3,\n  "node_type": "group"\n}'},
     2: {".zgroup": '{\n  "zarr_format": 2\n}'},
 }
 """A group that says nothing else, as zarr writes it."""
+BATCH = 1_000
+"""How many folders are dropped at once: meanwhile nobody else can begin or end a transaction."""
 _NOTHING: tuple[tuple[str, object], ...] = (("attributes", {}), ("consolidated_metadata", None))
 _DATA = {"zarr.json": {"zarr_format": 3, "node_type": "group"}, ".zgroup": {"zarr_format": 2}, ".zattrs": {}}
 
@@ -36,47 +36,45 @@ def drop_empty(backend: Backend, intent: Intent, name: str) -> None:
 
     Those stay that another transaction needs, which might put something back into them. Raises `StoreError`.
     """
-    if not _bare(backend, intent.holders):
-        return
+    inmost_first = sorted(intent.holders, key=lambda one: (-one.count("/"), one))
+    for at in range(0, len(inmost_first), BATCH):
+        some = inmost_first[at : at + BATCH]
+        if next(_bare(backend, some), None) is not None:
+            _drop(backend, some, name)
+
+
+def _drop(backend: Backend, folders: Sequence[str], name: str) -> None:
     with backend.alone():
         others = [one.intent for one in backend.transactions() if one.id != name and one.phase != "purging"]
-        bare = _bare(backend, (way for way in intent.holders if not any(one.needs(way) for one in others)))
-        groups = [way for way, texts in bare.items() if texts]
+        bare = dict(_bare(backend, (way for way in folders if not any(one.needs(way) for one in others))))
+        groups = [way for way, files in bare.items() if files]
         copies = groups_above_all(backend, groups)
         for copy in copies:
             strip(backend, copy, groups)
-        left = [way for way, texts in bare.items() if not backend.drop(way, texts)]
-        for copy in copies if left else ():  # somebody has come past the lock
-            refresh(backend, copy)
+        if backend.drop(bare):  # somebody has come past the lock
+            for copy in copies:
+                refresh(backend, copy)
 
 
-def _bare(backend: Backend, folders: Iterable[str]) -> dict[str, dict[str, str]]:
-    """Return which folders have nothing in them, or only others of these, each with its metadata; the inmost first."""
-    found: dict[str, dict[str, str]] = {}
+def _bare(backend: Backend, folders: Iterable[str]) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """Yield the folders that have nothing in them but such before them, with the metadata that are in them."""
     inner: dict[str, set[str]] = {}
-    for folder in sorted(folders, key=lambda one: (-one.count("/"), one)):
-        texts = None
+    for folder in folders:
+        files = None
         with suppress(NotFoundError, NotInStoreError):  # somebody has put something else there
-            if not backend.holds(folder, inner.get(folder, set()) | METADATA):
-                texts = plain_texts(backend, folder, backend.versions(folder))
-        if texts is not None:
-            found[folder] = texts
+            files = backend.alone_in(folder, inner.get(folder, ()))
+        if files is not None and is_plain(files):
+            yield folder, files
             outer, _, name = folder.rpartition("/")
             inner.setdefault(outer, set()).add(name)
-    return found
 
 
-def plain_texts(backend: Backend, path: str, names: Iterable[str]) -> dict[str, str] | None:
-    """Return the metadata of a group, in files of these names; `None` where they say more than that it is a group.
-
-    Raises `NotFoundError`, `UnreadableError`.
-    """
-    contents = {name: backend.read(joined(path, name)) for name in names}
+def is_plain(files: Mapping[str, bytes]) -> bool:
+    """Return whether the metadata in a folder, by the names of their files, say no more than that it is a group."""
     try:
-        texts = {name: content.decode() for name, content in contents.items()}
-        return texts if all(_is_plain(name, text) for name, text in texts.items()) else None
+        return all(_is_plain(name, content.decode()) for name, content in files.items())
     except ValueError:
-        return None
+        return False
 
 
 def _is_plain(name: str, text: str) -> bool:

@@ -6,13 +6,12 @@ Such groups are nobody's artifact: zarr makes them to hold what is in them. One 
 
 from __future__ import annotations
 
-from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from zarrange.errors import NotFoundError, UnreadableError
 from zarrange.stores.backend import ARTICLES
-from zarrange.stores.holders import PLAIN, plain_texts
+from zarrange.stores.holders import PLAIN, is_plain
 from zarrange.stores.metadata import METADATA
 from zarrange.stores.paths import above, joined
 from zarrange.stores.plan import Left
@@ -138,9 +137,11 @@ class Ways:
         if folder is None or folder.found.sort != "group":
             return None
         names = sorted(name for name, _ in folder.items or () if name in METADATA)
-        with suppress(NotFoundError, UnreadableError):
-            return plain_texts(self._backend, path, names)
-        return None
+        try:
+            files = {name: self._backend.read(joined(path, name)) for name in names}
+        except (NotFoundError, UnreadableError):
+            return None
+        return {name: content.decode() for name, content in files.items()} if is_plain(files) else None
 
     def staying(self) -> Iterator[Left]:
         """Yield the groups on the way to what moves that no kind has, and that say more than that they are groups."""

@@ -242,13 +242,13 @@ class LocalBackend:
         with Descent(self._top) as descent, locked(descent):
             yield
 
-    def holds(self, folder: str, besides: Collection[str]) -> bool:
-        """Return whether there is anything in a folder but what has one of some names. No symlink is followed."""
-        return dropping.holds(self._top, folder, besides)
+    def alone_in(self, folder: str, besides: Collection[str]) -> dict[str, bytes] | None:
+        """Return the metadata files in a folder with nothing else but some names. No symlink is followed."""
+        return dropping.alone_in(self._top, folder, besides)
 
-    def drop(self, folder: str, texts: Mapping[str, str]) -> bool:
-        """Delete a folder with nothing but these files, for good; where somebody puts something in, they are back."""
-        return dropping.drop(self._top, folder, texts)
+    def drop(self, folders: Mapping[str, Mapping[str, bytes]]) -> list[str]:
+        """Delete folders with nothing but these files, for good; where somebody puts something in, they are back."""
+        return dropping.drop(self._top, folders)
 
     # --- changes of the whole ----------------------------------------------------------------------------------------
 

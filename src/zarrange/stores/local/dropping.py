@@ -11,54 +11,60 @@ from zarrange.stores.local.descent import Descent, status
 from zarrange.stores.local.nodes import read_file
 from zarrange.stores.local.reading import unreadable
 from zarrange.stores.local.writing import write_file
+from zarrange.stores.metadata import METADATA
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-__all__ = ["drop", "holds"]
+__all__ = ["alone_in", "drop"]
 
 
-def holds(root: str, path: str, besides: Collection[str]) -> bool:
-    """Return whether there is anything in a folder but what has one of some names; it may itself be missing.
+def alone_in(root: str, path: str, besides: Collection[str]) -> dict[str, bytes] | None:
+    """Return the metadata files in a folder, `None` where there is more in it than these and some names.
 
-    Raises `NotInStoreError` for a way that passes a symlink or a file, and `UnreadableError`.
+    Where there is no folder, it has none. Raises `NotInStoreError` for a way that passes a symlink or a file, and
+    `UnreadableError`.
     """
     with Descent(root) as descent:
         try:
-            with os.scandir(descent.folder(path)) as items:
-                return any(item.name not in besides for item in items)
+            folder = descent.folder(path)
+            with os.scandir(folder) as items:
+                if any(item.name not in METADATA and item.name not in besides for item in items):
+                    return None
+            names = [name for name in sorted(METADATA) if status(folder, name) is not None]
+            return {name: read_file(folder, name) for name in names}
         except NotFoundError:
-            return False
+            return {}
         except NotADirectoryError:
             raise NotInStoreError(f"{descent.shown(path)!r} is not a folder") from None
         except OSError as error:
             raise unreadable(error, f"{descent.shown(path)!r} ") from error
 
 
-def drop(root: str, path: str, texts: Mapping[str, str]) -> bool:
-    """Delete a folder that has no more in it than these files, and return whether it is gone.
+def drop(root: str, folders: Mapping[str, Mapping[str, bytes]]) -> list[str]:
+    """Delete folders that have no more in them than these files, and return those that stay.
 
     Where there is more by now, nothing is touched, or the files come back. Raises `OSError`, `NotInStoreError`.
     """
-    with Descent(root) as descent, suppress(NotFoundError):
+    with Descent(root) as descent:
+        left = [path for path, files in folders.items() if not _is_dropped(descent, path, files)]
+        gone = folders.keys() - {*left}
+        descent.sync({path.rpartition("/")[0] for path in gone} - gone)
+    return left
+
+
+def _is_dropped(descent: Descent, path: str, files: Mapping[str, bytes]) -> bool:
+    with suppress(NotFoundError):
         folder = descent.folder(path)
         names = set(os.listdir(folder))
-        if names != texts.keys() or any(read_file(folder, name) != text.encode() for name, text in texts.items()):
-            return not names and _is_removed(descent, path)
-        like = {name: status(folder, name) for name in texts}
-        for name in texts:
+        if names != files.keys() or any(read_file(folder, name) != content for name, content in files.items()):
+            return not names and descent.is_removed(path)
+        like = {name: status(folder, name) for name in files}
+        for name in files:
             os.unlink(name, dir_fd=folder)
-        if not _is_removed(descent, path):  # what somebody has put there past zarrange has its group again
-            for name, text in texts.items():
+        if not descent.is_removed(path):  # what somebody has put there past zarrange has its group again
+            for name, content in files.items():
                 with suppress(AlreadyExistsError):
-                    write_file(descent, f"{path}/{name}", text.encode(), replace=False, like=like[name])
+                    write_file(descent, f"{path}/{name}", content, replace=False, like=like[name])
             return False
-    return True
-
-
-def _is_removed(descent: Descent, path: str) -> bool:
-    """Remove an empty folder, for good; not those above it, of which more has to be known."""
-    if not descent.is_removed(path):
-        return False
-    descent.sync([path.rpartition("/")[0]])
     return True

@@ -2,7 +2,8 @@
 
 Everything goes aside first, each thing under its number in a folder of the transaction's own, so that what is there
 tells what has been done: no recovery takes a destination for a source. What was not aside as a whole goes back; what
-was, goes on. Nothing is ever replaced, and nothing is deleted but what is aside. What crosses file systems is copied.
+was, goes on. Nothing is ever replaced, and nothing is deleted but what is aside, and what it leaves empty. What crosses
+file systems is copied.
 """
 
 from __future__ import annotations

@@ -243,24 +243,34 @@ class RemoteBackend:
         """A short context in which nobody else begins a transaction or ends one. Raises `BusyError`."""
         return locked(self._objects)
 
-    def holds(self, folder: str, besides: Collection[str]) -> bool:
-        """Return whether there is any object below a folder but what has one of some names there."""
-        return self._objects.told(folder, self._holds, folder, besides)
+    def alone_in(self, folder: str, besides: Collection[str]) -> dict[str, bytes] | None:
+        """Return the metadata files in a folder, `None` where there is more below it than these and some names."""
+        names = self._objects.told(folder, self._alone_in, folder, besides)
+        return None if names is None else {name: self.read(joined(folder, name)) for name in names}
 
-    def _holds(self, folder: str, besides: Collection[str]) -> bool:
-        start = len(folder) + 1
-        return any(path[start:].partition("/")[0] not in besides for path in self._objects.keys(folder))
+    def _alone_in(self, folder: str, besides: Collection[str]) -> list[str] | None:
+        names = []
+        for path in self._objects.keys(folder):
+            name, is_below, _ = path[len(folder) + 1 :].partition("/")
+            if name in METADATA and not is_below:
+                names.append(name)
+            elif name not in besides:
+                return None
+        return names
 
-    def drop(self, folder: str, texts: Mapping[str, str]) -> bool:
-        """Delete the metadata of a group without anything in it; they come back where somebody puts something there.
+    def drop(self, folders: Mapping[str, Mapping[str, bytes]]) -> list[str]:
+        """Delete the metadata of groups without anything in them; where somebody puts something there, they are back.
 
         Of who makes an array there past that, or has looked for the group before, the array stays, but not the group.
         """
-        paths = {joined(folder, name): text.encode() for name, text in texts.items()}
-        if self.holds(folder, texts) or any(self.read(path) != content for path, content in paths.items()):
+        return [folder for folder, files in folders.items() if not self._is_dropped(folder, files)]
+
+    def _is_dropped(self, folder: str, files: Mapping[str, bytes]) -> bool:
+        if self.alone_in(folder, ()) != files:
             return False
+        paths = {joined(folder, name): content for name, content in files.items()}
         self._objects.delete([*paths])
-        if not self.holds(folder, texts):
+        if self.alone_in(folder, ()) is not None:
             return True
         for path, content in paths.items():
             with suppress(AlreadyExistsError):

@@ -2,7 +2,8 @@
 
 Deleted are the objects that were listed when it began, and chunks that were written since. Where anything else is in a
 folder, above all a new node of zarr, nothing is deleted. Somebody who makes an array there with zarr itself, just
-between that look and a batch of deletions, can lose chunks of it: object stores cannot delete on a condition.
+between that look and a batch of deletions, can lose chunks of it: object stores cannot delete on a condition. At last
+the groups go that are left with nothing.
 """
 
 from __future__ import annotations
