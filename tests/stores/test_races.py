@@ -453,10 +453,12 @@ def hold_lock(root, held):
 def remove_and_stay(root, ready):
     """Begin a removal, fork in the middle of it, and die; the child stays."""
 
+    def stay():
+        ready.put(os.getpid())  # by now it has let go of what it inherited
+        time.sleep(600)
+
     def fork():
-        child = FORK.Process(target=time.sleep, args=(600,))
-        child.start()
-        ready.put(child.pid)
+        FORK.Process(target=stay).start()
         time.sleep(600)
 
     store = Store(root)
