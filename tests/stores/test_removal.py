@@ -125,6 +125,23 @@ class TestPlan:
             full.plan_removal(Key("image", VALUES | {"volume": "a"}))
         assert snapshot(full.root) == before
 
+    @pytest.mark.parametrize("sort", ["symlink", "folder", "pipe"])
+    def test_a_group_of_something_else(self, store, tmp_path, sort):
+        """Where the metadata of a group above are no file by now, the group stays."""
+        (tmp_path / "outside").write_text('{"zarr_format": 3, "node_type": "group"}')
+        store.remove(create(store, "image"), grace=100)
+        metadata = Path(store.root, "r/box.zarr/images/1/zarr.json")
+        metadata.unlink()
+        if sort == "symlink":
+            metadata.symlink_to(tmp_path / "outside")
+        elif sort == "folder":
+            metadata.mkdir()
+        else:
+            os.mkfifo(metadata)
+        assert len(store.purge(is_now=True)) == 1
+        assert os.listdir(metadata.parent) == ["zarr.json"]
+        assert store.transactions() == []
+
     def test_links(self, full, tmp_path, snapshot):
         """A symlink in a container goes itself; what it leads to stays, be it outside or another's array."""
         zarr.create_array(tmp_path / "outside", data=np.ones(3))

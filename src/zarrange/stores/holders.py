@@ -9,7 +9,7 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from zarrange.errors import NotFoundError, NotInStoreError
+from zarrange.errors import DamagedError, NotFoundError, NotInStoreError
 from zarrange.stores.copies import groups_above_all, refresh, strip
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _bare(backend: Backend, folders: Iterable[str]) -> Iterator[tuple[str, dict[
     inner: dict[str, set[str]] = {}
     for folder in folders:
         files = None
-        with suppress(NotFoundError, NotInStoreError):  # somebody has put something else there
+        with suppress(NotFoundError, NotInStoreError, DamagedError):  # somebody has put something else there
             files = backend.alone_in(folder, inner.get(folder, ()))
         if files is not None and is_plain(files):
             yield folder, files
@@ -73,7 +73,7 @@ def is_plain(files: Mapping[str, bytes]) -> bool:
     """Return whether the metadata in a folder, by the names of their files, say no more than that it is a group."""
     try:
         return all(_is_plain(name, content.decode()) for name, content in files.items())
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 
