@@ -240,11 +240,11 @@ class Case:
 
     `build(root)` makes the store in a folder that is there, `operate(root)` is what is tried, `recover(root)` what
     mends the store afterwards, `aim(root)` makes the new store out of the old one by plain means (without it: what is
-    tried, undisturbed); each runs in a child of its own. `also` makes one more store that is as good. `plant()` is
+    tried, undisturbed); each runs in a child of its own. `also` make more stores that are as good. `plant()` is
     called in the children that operate and recover: there, a bug may be planted.
     """
 
-    def __init__(self, scratch, build, operate, recover, *, aim=None, also=None, plant=None):  # noqa: PLR0913
+    def __init__(self, scratch, build, operate, recover, *, aim=None, also=(), plant=None):  # noqa: PLR0913
         self.root = os.path.realpath(os.path.join(scratch, "store"))
         self.operate = operate
         self.recover = recover
@@ -253,7 +253,7 @@ class Case:
         self._do(build)
         self.old = take(self.root)
         self.new = self._made(aim or operate)
-        others = [] if also is None else [self._made(also)]
+        others = [self._made(task) for task in also]
         self.states = [normal(one) for one in (self.old, self.new, *others)]
         self.sight = Sight(self.old, self.new, *others)
 

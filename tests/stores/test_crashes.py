@@ -183,6 +183,16 @@ def nothing(root):
     """Leave it as it is."""
 
 
+def leaving_holders(task):
+    """Do it without deleting the groups that are left with nothing, which is told where one cannot be deleted."""
+
+    def operate(root):
+        moving.drop_empty = lambda *_: []
+        task(root)
+
+    return operate
+
+
 # --- cases -----------------------------------------------------------------------------------------------------------
 
 CASES = {
@@ -194,7 +204,7 @@ CASES = {
     "listed old array": (build_consolidated, remove("ancient", step=1), settle, {}),
     "put back": (build_consolidated, remove("ancient", step=1, grace=DAY), settle_and_undo, {"aim": nothing}),
     "undo": (build_removed, undo, settle, {}),
-    "purge, else undo": (build_removed, purge, settle_and_undo, {"also": settle_and_undo}),
+    "purge, else undo": (build_removed, purge, settle_and_undo, {"also": [settle_and_undo]}),
     "swap": (build, migrate(SWAPPED), settle, {}),
     "chain": (build, migrate(CHAINED), settle, {}),
 }
@@ -243,7 +253,8 @@ def case(scratch, warm):
 
     def make(name, plant=None):
         build_it, operate, recover, more = (CASES | MORE)[name]
-        return Case(scratch, build_it, operate, recover, plant=plant, **more)
+        also = [*more.get("also", ()), leaving_holders(operate)]
+        return Case(scratch, build_it, operate, recover, plant=plant, **(more | {"also": also}))
 
     return make
 

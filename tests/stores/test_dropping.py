@@ -52,9 +52,9 @@ class TestDrop:
     def test_gone(self, root):
         """It goes with its metadata, and only it; where it is gone already, that is fine."""
         backend = LocalBackend(str(root))
-        assert backend.drop({"a/b": FILES}) == []
+        assert backend.drop({"a/b": FILES}, list) == []
         assert os.listdir(root / "a") == []
-        assert backend.drop({"a/b": FILES, "a": {}}) == []
+        assert backend.drop({"a/b": FILES, "a": {}}, list) == []
         assert os.listdir(root) == []
 
     @pytest.mark.parametrize("name", ["zarr.json", "notes.txt"])
@@ -62,7 +62,7 @@ class TestDrop:
         """What was written since it was looked at keeps it as it is."""
         (group / name).write_text("new")
         before = snapshot(root)
-        assert LocalBackend(str(root)).drop({"a/b": FILES}) == ["a/b"]
+        assert LocalBackend(str(root)).drop({"a/b": FILES}, list) == ["a/b"]
         assert snapshot(root) == before
 
     def test_somebody_comes(self, root, group, monkeypatch):
@@ -75,7 +75,7 @@ class TestDrop:
             return real(descent, path)
 
         monkeypatch.setattr(Descent, "is_removed", removed)
-        assert LocalBackend(str(root)).drop({"a/b": FILES}) == ["a/b"]
+        assert LocalBackend(str(root)).drop({"a/b": FILES}, list) == ["a/b"]
         assert sorted(os.listdir(group)) == ["new", "zarr.json"]
         assert (group / "zarr.json").read_bytes() == GROUP
         assert stat.S_IMODE((group / "zarr.json").stat().st_mode) == 0o640
@@ -89,5 +89,5 @@ class TestDrop:
         (root / "a").symlink_to(outside)
         before = snapshot(outside)
         with pytest.raises(NotInStoreError):
-            LocalBackend(str(root)).drop({"a/b": FILES})
+            LocalBackend(str(root)).drop({"a/b": FILES}, list)
         assert snapshot(outside) == before

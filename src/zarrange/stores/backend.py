@@ -283,8 +283,11 @@ class Backend(Protocol):
         Raises `AlreadyExistsError`.
         """
 
-    def alone(self) -> AbstractContextManager[object]:
-        """A short context in which nobody else begins a transaction or ends one. Raises `BusyError`."""
+    def alone(self) -> AbstractContextManager[Callable[[], None]]:
+        """A short context in which nobody else begins a transaction or ends one. Raises `BusyError`.
+
+        It gives what raises `BusyError` where it has taken so long that others may do so by now.
+        """
 
     def alone_in(self, folder: str, besides: Collection[str]) -> dict[str, bytes] | None:
         """Return the metadata files in a folder, `None` where there is more in it than these and some names.
@@ -292,10 +295,11 @@ class Backend(Protocol):
         It may itself be missing, and has none then. Raises `UnreadableError`; `NotInStoreError` where it is no folder.
         """
 
-    def drop(self, folders: Mapping[str, Mapping[str, bytes]]) -> list[str]:
+    def drop(self, folders: Mapping[str, Mapping[str, bytes]], guard: Callable[[], object]) -> list[str]:
         """Delete folders that have no more in them than these files, in this order; return those that stay.
 
         Where there is something else by now, or in the moment in which a folder goes, its files are there again.
+        `guard` is called before each. Raises what it raises; `OSError`, `StoreError`.
         """
 
     # --- changes of the whole ----------------------------------------------------------------------------------------

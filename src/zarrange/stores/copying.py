@@ -121,6 +121,8 @@ def _copy(source: Backend, target: Backend, pool: Executor, workers: int, work: 
                 files = _results(futures)
             sent.check()
             _make_groups(groups, to, container or _container(to), found)
+        # A purge may have found them without anything just before.
+        _make_groups(groups, to, container or _container(to), found)
     return Copied(len(files), sum(size for _, size, _ in files), _whole(files))
 
 

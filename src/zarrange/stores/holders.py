@@ -9,11 +9,12 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from zarrange.errors import DamagedError, NotFoundError, NotInStoreError
+from zarrange.errors import DamagedError, NotFoundError, NotInStoreError, StoreError
 from zarrange.stores.copies import groups_above_all, refresh, strip
+from zarrange.stores.transactions import nothing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from zarrange.stores.backend import Backend
     from zarrange.stores.transactions import Intent
@@ -25,34 +26,43 @@ PLAIN = {
     2: {".zgroup": '{\n  "zarr_format": 2\n}'},
 }
 """A group that says nothing else, as zarr writes it."""
-BATCH = 1_000
-"""How many folders are dropped at once: meanwhile nobody else can begin or end a transaction."""
 _NOTHING: tuple[tuple[str, object], ...] = (("attributes", {}), ("consolidated_metadata", None))
 _DATA = {"zarr.json": {"zarr_format": 3, "node_type": "group"}, ".zgroup": {"zarr_format": 2}, ".zattrs": {}}
+BATCH, SMALL_BATCH = 1_000, 32
+"""How many folders are dropped at once: meanwhile nobody else can begin or end a transaction. Requests take longer."""
 
 
-def drop_empty(backend: Backend, intent: Intent, name: str) -> None:
-    """Delete the holders of a removal, the transaction `name`, that nothing is left in.
+def drop_empty(backend: Backend, intent: Intent, name: str, guard: Callable[[], object] = nothing) -> list[str]:
+    """Delete the holders of a removal, the transaction `name`, that nothing is left in. Return what could not be done.
 
-    Those stay that another transaction needs, which might put something back into them. Raises `StoreError`.
+    Those stay that another transaction needs, which might put something back into them. `guard` is called before
+    anything is deleted, and raises where this is not to go on.
     """
+    size = BATCH if backend.in_flight == 1 else SMALL_BATCH
     inmost_first = sorted(intent.holders, key=lambda one: (-one.count("/"), one))
-    for at in range(0, len(inmost_first), BATCH):
-        some = inmost_first[at : at + BATCH]
-        if next(_bare(backend, some), None) is not None:
-            _drop(backend, some, name)
+    try:
+        for at in range(0, len(inmost_first), size):
+            some = inmost_first[at : at + size]
+            if next(_bare(backend, some), None) is not None:
+                _drop(backend, some, name, guard)
+    except (StoreError, OSError) as error:  # what was removed is gone: that groups stay is told once, and nobody waits
+        return [f"folders above it that nothing is left in may have stayed: {error}"]
+    return []
 
 
-def _drop(backend: Backend, folders: Sequence[str], name: str) -> None:
-    with backend.alone():
+def _drop(backend: Backend, folders: Sequence[str], name: str, guard: Callable[[], object]) -> None:
+    with backend.alone() as confirm:
         others = [one.intent for one in backend.transactions() if one.id != name and one.phase != "purging"]
         bare = dict(_bare(backend, (way for way in folders if not any(one.needs(way) for one in others))))
         groups = [way for way, files in bare.items() if files]
         copies = groups_above_all(backend, groups)
-        for copy in copies:
-            strip(backend, copy, groups)
-        if backend.drop(bare):  # somebody has come past the lock
+        left = groups
+        try:
             for copy in copies:
+                strip(backend, copy, groups)
+            left = backend.drop(bare, lambda: (confirm(), guard()))
+        finally:
+            for copy in copies if left else ():  # what stays is listed again
                 refresh(backend, copy)
 
 
@@ -79,7 +89,7 @@ def is_plain(files: Mapping[str, bytes]) -> bool:
 
 def _is_plain(name: str, text: str) -> bool:
     data = json.loads(text)
-    if isinstance(data, dict):
+    if name == "zarr.json" and isinstance(data, dict):
         # Some versions of zarr write down what there is not.
         data = {key: one for key, one in data.items() if (key, one) not in _NOTHING}
     return name in _DATA and data == _DATA[name]

@@ -157,7 +157,10 @@ def leaving_nothing(intent: Intent, layout: Layout) -> Intent:
     def is_holder(way: str) -> bool:
         if not gone.isdisjoint((way, *above(way))):
             return False
-        return not any(layout.kind(key.kind).sort in {"group", "container"} for key in layout.matches(way))
+        try:
+            return not any(layout.kind(key.kind).sort in {"group", "container"} for key in layout.matches(way))
+        except AmbiguousPathError:
+            return False
 
     gone = frozenset(intent.rests)
     ways = {way for move in intent.moves for way in above(move.source) if way}

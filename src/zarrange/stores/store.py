@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import errno
 import os
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from zarrange.errors import AlreadyExistsError, NotFoundError, StoreError
+from zarrange.errors import AlreadyExistsError, BusyError, NotFoundError, StoreError
 from zarrange.identifiers import ArrayIdentifier, ContainerIdentifier, FileIdentifier, GroupIdentifier, Identifier
 from zarrange.language.layout import Layout
 from zarrange.stores.backend import ARTICLES, Around, Requests
@@ -301,5 +301,10 @@ class Store(Finder, Operations):
 
     def _consolidate(self, relative: Identifier) -> None:
         if not isinstance(relative, FileIdentifier):
-            for group in groups_above(self._backend, relative.path):
-                refresh(self._backend, group)
+            groups = groups_above(self._backend, relative.path)
+            if groups:
+                with ExitStack() as stack:
+                    with suppress(BusyError):  # else what somebody writes there at the same moment may be lost
+                        stack.enter_context(self._backend.alone())
+                    for group in groups:
+                        refresh(self._backend, group)

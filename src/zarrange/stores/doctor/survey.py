@@ -147,11 +147,16 @@ class _Walk:
             events.append(self._event(path, found))
         items = None if found.sort == "array" else self._backend.items(path, self._requests)
         tasks = [*_tasks(path, items or ())]
-        if path in self._holders and not tasks:  # it goes with what was removed, when that is purged
+        if self._is_going(path, found) and not tasks and isinstance(events[0][0], Unmatched):
             events[:] = [(_Hidden(path), False)]
         if self._note is not None:
             self._note(Folder(path, found, items))
         return iter(tasks)
+
+    def _is_going(self, path: str, found: Found) -> bool:
+        """Whether a folder goes with what was removed when that is purged, if nothing is in it."""
+        says_more = found.node is not None and (found.node.attributes or found.node.is_consolidated)
+        return path in self._holders and found.sort in {"folder", "group"} and not says_more
 
     def _is_hidden(self, path: str) -> bool:
         """Whether a folder is only what is left of something that was removed, until it is purged."""

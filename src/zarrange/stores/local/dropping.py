@@ -14,7 +14,7 @@ from zarrange.stores.local.writing import write_file
 from zarrange.stores.metadata import METADATA
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
 __all__ = ["alone_in", "drop"]
 
@@ -32,25 +32,35 @@ def alone_in(root: str, path: str, besides: Collection[str]) -> dict[str, bytes]
                 if any(item.name not in METADATA and item.name not in besides for item in items):
                     return None
             names = [name for name in sorted(METADATA) if status(folder, name) is not None]
-            return {name: read_file(folder, name) for name in names}
         except NotFoundError:
             return {}
         except NotADirectoryError:
             raise NotInStoreError(f"{descent.shown(path)!r} is not a folder") from None
         except OSError as error:
             raise unreadable(error, f"{descent.shown(path)!r} ") from error
+        try:
+            return {name: read_file(folder, name) for name in names}
+        except FileNotFoundError:  # somebody else is at it
+            return None
+        except OSError as error:
+            raise unreadable(error, f"{descent.shown(path)!r} ") from error
 
 
-def drop(root: str, folders: Mapping[str, Mapping[str, bytes]]) -> list[str]:
+def drop(root: str, folders: Mapping[str, Mapping[str, bytes]], guard: Callable[[], object]) -> list[str]:
     """Delete folders that have no more in them than these files, and return those that stay.
 
     Where there is more by now, nothing is touched, or the files come back. Raises `OSError`, `NotInStoreError`.
     """
     with Descent(root) as descent:
-        left = [path for path, files in folders.items() if not _is_dropped(descent, path, files)]
-        gone = folders.keys() - {*left}
-        descent.sync({path.rpartition("/")[0] for path in gone} - gone)
-    return left
+        gone: set[str] = set()
+        try:
+            for path, files in folders.items():
+                guard()
+                if _is_dropped(descent, path, files):
+                    gone.add(path)
+        finally:
+            descent.sync({path.rpartition("/")[0] for path in gone} - gone)
+    return [path for path in folders if path not in gone]
 
 
 def _is_dropped(descent: Descent, path: str, files: Mapping[str, bytes]) -> bool:
@@ -60,11 +70,15 @@ def _is_dropped(descent: Descent, path: str, files: Mapping[str, bytes]) -> bool
         if names != files.keys() or any(read_file(folder, name) != content for name, content in files.items()):
             return not names and descent.is_removed(path)
         like = {name: status(folder, name) for name in files}
-        for name in files:
-            os.unlink(name, dir_fd=folder)
-        if not descent.is_removed(path):  # what somebody has put there past zarrange has its group again
-            for name, content in files.items():
-                with suppress(AlreadyExistsError):
-                    write_file(descent, f"{path}/{name}", content, replace=False, like=like[name])
-            return False
+        is_removed = False
+        try:
+            for name in files:
+                os.unlink(name, dir_fd=folder)
+            is_removed = descent.is_removed(path)
+        finally:
+            if not is_removed:  # what somebody has put there past zarrange has its group again
+                for name, content in files.items():
+                    with suppress(AlreadyExistsError):
+                        write_file(descent, f"{path}/{name}", content, replace=False, like=like[name])
+        return is_removed
     return True

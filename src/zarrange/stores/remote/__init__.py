@@ -239,9 +239,11 @@ class RemoteBackend:
         """Make an array that appears with its data or not at all. Raises `AlreadyExistsError`."""
         create_array(self._objects, f"{container}/{dataset}", options, around)
 
-    def alone(self) -> AbstractContextManager[object]:
+    @contextmanager
+    def alone(self) -> Iterator[Callable[[], None]]:
         """A short context in which nobody else begins a transaction or ends one. Raises `BusyError`."""
-        return locked(self._objects)
+        with locked(self._objects) as held:
+            yield held.confirm
 
     def alone_in(self, folder: str, besides: Collection[str]) -> dict[str, bytes] | None:
         """Return the metadata files in a folder, `None` where there is more below it than these and some names."""
@@ -258,19 +260,22 @@ class RemoteBackend:
                 return None
         return names
 
-    def drop(self, folders: Mapping[str, Mapping[str, bytes]]) -> list[str]:
+    def drop(self, folders: Mapping[str, Mapping[str, bytes]], guard: Callable[[], object]) -> list[str]:
         """Delete the metadata of groups without anything in them; where somebody puts something there, they are back.
 
         Of who makes an array there past that, or has looked for the group before, the array stays, but not the group.
         """
-        return [folder for folder, files in folders.items() if not self._is_dropped(folder, files)]
+        return [folder for folder, files in folders.items() if not self._is_dropped(folder, files, guard)]
 
-    def _is_dropped(self, folder: str, files: Mapping[str, bytes]) -> bool:
+    def _is_dropped(self, folder: str, files: Mapping[str, bytes], guard: Callable[[], object]) -> bool:
+        if not files:
+            return True
         if self.alone_in(folder, ()) != files:
             return False
         paths = {joined(folder, name): content for name, content in files.items()}
+        guard()
         self._objects.delete([*paths])
-        if self.alone_in(folder, ()) is not None:
+        if self.alone_in(folder, ()) == {}:
             return True
         for path, content in paths.items():
             with suppress(AlreadyExistsError):

@@ -88,6 +88,7 @@ def _make(objects: Objects, path: str, options: dict[str, Any], held: Held, arou
         for name in sorted(held.content, key=lambda name: name in NODE_METADATA):
             objects.create(f"{path}/{name}", held.content[name].to_bytes())
             made.insert(0, f"{path}/{name}")
+        around.before()  # a purge may have found a group without anything just before
         around.after()
     except BaseException:
         with suppress(StoreError):

@@ -37,8 +37,10 @@ def purge(steps: Steps) -> None:
             purging.keys()  # raises before there is no way back
             steps.lease.advance("purging")
         purging.delete()
-        steps.drop_holders()
+        problems = steps.drop_holders()
         steps.end()
+        if problems:
+            raise LeftoverError(f"removed, but {'; '.join(problems)}")
     except (BusyError, LeftoverError, NotInStoreError):
         raise
     except StoreError as error:

@@ -358,10 +358,9 @@ class Steps:
 
     # --- the end -----------------------------------------------------------------------------------------------------
 
-    def drop_holders(self) -> None:
-        """Delete what held what was removed, as far as nothing else is in it. Raises `StoreError`."""
-        self.lease.confirm()
-        drop_empty(self._backend, self.intent, self.lease.name)
+    def drop_holders(self) -> list[str]:
+        """Delete what held what was removed, as far as nothing else is in it; return what could not be done."""
+        return drop_empty(self._backend, self.intent, self.lease.name, self.lease.confirm)
 
     def end(self) -> None:
         """Delete what is aside, the inventory at last, then the tombstone."""
