@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import traceback
@@ -17,7 +19,7 @@ import zarr
 from tests.stores.test_store import create, identify
 
 from zarrange import ArrayIdentifier, ContainerIdentifier, FileIdentifier, Key, Layout, Store, StoreError, to_json
-from zarrange.errors import AlreadyExistsError, NotFoundError, NotInStoreError
+from zarrange.errors import AlreadyExistsError, LeftoverError, NotFoundError, NotInStoreError
 from zarrange.stores.backend import Requests
 
 KINDS = ["image", "old_image", "free_image", "part", "old_part", "box", "old_box", "note"]
@@ -207,6 +209,47 @@ class TestHolders:
         assert len(store.purge(is_now=True)) == 1
         assert self.groups(store) == before
         assert store._backend.read(f"{group}/{own}") == content
+
+    @pytest.mark.parametrize("attributes", [{"attributes": {}}, {"consolidated_metadata": None}])
+    def test_attributes_that_look_like_none(self, store, attributes):
+        """Attributes of format 2 are what somebody has written, whatever they are called."""
+        where = create(store, "old_image")
+        group = where.path.removeprefix(f"{store.root}/").rpartition("/")[0]
+        store._backend.write(f"{group}/.zattrs", json.dumps(attributes).encode(), replace=True)
+        store.remove(where)
+        assert json.loads(store._backend.read(f"{group}/.zattrs")) == attributes
+
+    def test_a_damaged_copy_above(self, store):
+        """Where a copy of metadata above cannot be read by then, the groups stay, and that is told once."""
+        where = create(store, "image")
+        store.remove(where, grace=3600)
+        content = json.dumps({"zarr_format": 3, "node_type": "group", "consolidated_metadata": {"metadata": 5}})
+        store._backend.write("r1/box.zarr/zarr.json", content.encode(), replace=True)
+        before = self.groups(store)
+        with pytest.raises(LeftoverError, match=r"nothing is left in may have stayed: .*box\.zarr': .* is damaged"):
+            store.purge(is_now=True)
+        assert store.transactions() == []
+        assert self.groups(store) == before
+        assert store.purge(is_now=True) == []
+
+    def test_an_array_that_comes_meanwhile(self, store):
+        """An array at the place of a group that held another one is found, and copied."""
+        create(store, "image", volume="z")
+        store.remove(create(store, "image", volume="a/b"), grace=3600)
+        metadata = store._backend.read("r1/box.zarr/images/1/z/zarr.json")
+        store._backend.write("r1/box.zarr/images/1/a/zarr.json", metadata, replace=True)
+        plan = store.plan_copy(Store(f"memory://copies-{next(NUMBERS)}", store.layout))
+        assert {step.path for step in plan.steps} >= {"r1/box.zarr/images/1/a", "r1/box.zarr/images/1/z"}
+
+    def test_a_group_that_will_stay(self, store):
+        """A group above that says more by now is told at once, not only when the removal is purged."""
+        store.remove(create(store, "image"), grace=3600)
+        content = b'{"zarr_format": 3, "node_type": "group", "attributes": {"by": "me"}}'
+        store._backend.write("r1/box.zarr/images/zarr.json", content, replace=True)
+        for name in [one for one in files(store) if one.startswith("r1/box.zarr/images/1/")]:
+            delete(store, name)
+        shutil.rmtree(f"{store.root}/r1/box.zarr/images/1", ignore_errors=True)
+        assert [one.rule for one in store.examine()] == ["unmatched-path"]
 
     def test_groups_of_a_kind(self, place):
         """A group that some kind has is an artifact of its own."""

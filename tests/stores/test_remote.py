@@ -38,10 +38,10 @@ from zarrange.errors import (
 )
 from zarrange.identifiers import ContainerIdentifier
 from zarrange.language.selection import select
-from zarrange.stores import remote as remote_module
+from zarrange.stores import holders, remote as remote_module
 from zarrange.stores.backend import FILE, FOLDER, Around, Requests
 from zarrange.stores.catalog import Entry, Search
-from zarrange.stores.remote import RemoteBackend
+from zarrange.stores.remote import RemoteBackend, leases
 from zarrange.stores.remote.leases import LOCK
 from zarrange.stores.removal import plan_removal
 from zarrange.stores.transactions import Intent, Move
@@ -1120,6 +1120,13 @@ class TestArrays:
             make_array(backend, "c.zarr/g/a", nonsense=1, data=DATA)
         assert keys(backend) == []
 
+    def test_groups_are_looked_at_again(self, backend):
+        """A group that a purge has found to be empty just before an array came in is made again."""
+        seen = []
+        around = Around(lambda: seen.append(keys(backend)), lambda: seen.append("after"))
+        backend.create_array("c.zarr", "a", {"shape": (4,), "dtype": "u1", "zarr_format": 3}, around)
+        assert seen == [[], ["c.zarr/a/zarr.json"], "after"]
+
     @pytest.mark.parametrize("there", ["zarr.json", ".zarray", ".zgroup", "zarr.json.partial"])
     @pytest.mark.parametrize("options", [{"data": DATA}, {"shape": (4,), "dtype": "u1"}])
     def test_taken(self, backend, there, options):
@@ -1368,6 +1375,25 @@ class TestRemoval:
         remove(backend, "c.zarr/a", "array")
         assert next(posts) > 6
         assert keys(backend) == []
+
+
+class TestLock:
+    """What needs the lock, and cannot have it."""
+
+    def test_a_removal(self, backend, monkeypatch):
+        """Who holds it does not keep a removal from ending; that groups have stayed is told."""
+        make_array(backend, "c.zarr/g/a", data=DATA)
+        monkeypatch.setattr(leases, "PATIENCE", 0.0)
+        real = holders._drop
+
+        def drop(*args):
+            with leases.locked(backend._objects):
+                real(*args)
+
+        monkeypatch.setattr(holders, "_drop", drop)
+        with pytest.raises(LeftoverError, match="may have stayed: another process has had the lock"):
+            remove(backend, "c.zarr/g/a", "array")
+        assert keys(backend) == ["c.zarr/g/zarr.json", "c.zarr/zarr.json"]
 
 
 class TestDrop:

@@ -780,6 +780,19 @@ class TestExists:
             os.chmod(f"{store.root}/r1", 0o700)
             assert store.exists(identifier)
 
+    @pytest.mark.parametrize("kind", ["part", "note"])
+    def test_permission_below_only(self, shared_folder, layout, as_nobody, kind):
+        """Groups and files can be created where only the folder of a run may be written."""
+        store = Store(shared_folder / "store", layout)
+        create(store, "box")
+        (shared_folder / "store/r1/notes").mkdir()
+        for path in (shared_folder / "store/r1").rglob("*"):
+            path.chmod(0o777)
+        (shared_folder / "store").chmod(0o755)
+        with as_nobody():
+            assert store.exists(create(store, kind))
+        assert not (shared_folder / "store/.zarrange").exists()
+
     @pytest.mark.parametrize(("kind", "name"), [("image", "zarr.json"), ("part", "zarr.json"), ("box", "zarr.json")])
     def test_unreadable_metadata(self, shared_folder, layout, as_nobody, kind, name):
         """Metadata that may not be read is an error, never an absent artifact."""

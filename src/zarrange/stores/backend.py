@@ -101,9 +101,9 @@ class Stamp(NamedTuple):
 class Around:
     """What is done around making an array.
 
-    `before` makes the groups above it; it is called when the options were found to be fine. `after` looks whether
-    somebody else is at work there; it is called when nobody can begin to be, or when the array is there, which is taken
-    away again if it raises.
+    `before` makes the groups above it; it is called when the options were found to be fine, and perhaps once more, for
+    somebody may have found one of them to be empty in between. `after` looks whether somebody else is at work there; it
+    is called when nobody can begin to be, or when the array is there, which is taken away again if it raises.
     """
 
     before: Callable[[], None]

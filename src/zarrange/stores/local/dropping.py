@@ -58,6 +58,9 @@ def drop(root: str, folders: Mapping[str, Mapping[str, bytes]], guard: Callable[
                 guard()
                 if _is_dropped(descent, path, files):
                     gone.add(path)
+        except OSError as error:
+            error.filename = descent.shown(path)
+            raise
         finally:
             descent.sync({path.rpartition("/")[0] for path in gone} - gone)
     return [path for path in folders if path not in gone]
