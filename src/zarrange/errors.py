@@ -170,7 +170,10 @@ class RefusedError(StoreError):
 
 
 class LeftoverError(StoreError):
-    """An artifact is out of the store's sight, but not wholly deleted; the message says where the rest is."""
+    """An artifact is out of the store's sight, but not wholly deleted; the message says where the rest is.
+
+    What is left of the artifact itself is deleted later on; groups above it that nothing is left in are told once.
+    """
 
 
 class UnreadableError(StoreError):

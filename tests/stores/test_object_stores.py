@@ -219,6 +219,23 @@ class TestHolders:
         store.remove(where)
         assert json.loads(store._backend.read(f"{group}/.zattrs")) == attributes
 
+    def test_an_interrupt(self, store, monkeypatch):
+        """Whoever is interrupted in the middle of it is not told of anything else, and a recovery goes on."""
+        where = create(store, "image")
+        store.remove(where, grace=3600)
+
+        def interrupted(*_):
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched:
+            patched.setattr(type(store._backend), "drop", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                store.purge(is_now=True)
+        assert [one.phase for one in store.transactions()] == ["purging"]
+        store.recover()
+        assert store.transactions() == []
+        assert self.groups(store) == ["r1/box.zarr/zarr.json"]
+
     def test_a_damaged_copy_above(self, store):
         """Where a copy of metadata above cannot be read by then, the groups stay, and that is told once."""
         where = create(store, "image")

@@ -174,6 +174,23 @@ class TestPlan:
         group = zarr.open_consolidated(f"{store.root}/r/box.zarr")
         assert sorted(name for name, _ in group["images"].groups()) == ["1", "2"]
 
+    def test_a_folder_that_may_not_be_entered(self, shared_folder, layout, as_nobody):
+        """What cannot be purged, because its folder cannot be entered, is in nobody's way elsewhere."""
+        with as_nobody():
+            store = Store(shared_folder / "store", layout)
+            note = Key("note", {"run": "r", "step": 1})
+            store.create(note).close()
+            store.remove(note, grace=100)
+            notes = Path(store.root, "r/notes")
+            notes.chmod(0)
+            with pytest.raises(LeftoverError, match=r"could not be deleted: .*[Pp]ermission denied"):
+                store.purge(is_now=True)
+            elsewhere = create(store, "image", run="other")
+            store.remove(elsewhere)
+            notes.chmod(0o700)
+            assert len(store.purge(is_now=True)) == 1
+        assert not notes.exists()
+
     def test_links(self, full, tmp_path, snapshot):
         """A symlink in a container goes itself; what it leads to stays, be it outside or another's array."""
         zarr.create_array(tmp_path / "outside", data=np.ones(3))

@@ -295,11 +295,11 @@ class Backend(Protocol):
         It may itself be missing, and has none then. Raises `UnreadableError`; `NotInStoreError` where it is no folder.
         """
 
-    def drop(self, folders: Mapping[str, Mapping[str, bytes]], guard: Callable[[], object]) -> list[str]:
+    def drop(self, folders: Mapping[str, Mapping[str, bytes]], guard: Callable[[], object]) -> dict[str, str | None]:
         """Delete folders that have no more in them than these files, in this order; return those that stay.
 
-        Where there is something else by now, or in the moment in which a folder goes, its files are there again.
-        `guard` is called before each. Raises what it raises; `OSError`, `StoreError`.
+        With each comes what was in the way; `None` where there is something else in it by now. Where something came in
+        the moment in which a folder goes, its files are there again. `guard` is called before each, and may raise.
         """
 
     # --- changes of the whole ----------------------------------------------------------------------------------------

@@ -12,20 +12,21 @@ import json
 import re
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import frozen
 
-from zarrange.errors import DamagedError, NotFoundError, UnreadableError, ZarrangeError
+from zarrange.errors import DamagedError, NotFoundError, StoreError, UnreadableError, ZarrangeError
 from zarrange.stores.backend import WORKING_FOLDER, Requests
 from zarrange.stores.metadata import METADATA, NODE_METADATA, parse_node, parse_object
 from zarrange.stores.paths import above, joined
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from zarrange.stores.backend import Backend
 
@@ -117,21 +118,32 @@ def strip(backend: Backend, group: str, paths: Collection[str]) -> None:
             _write(backend, group, copy)
 
 
-def refresh(backend: Backend, group: str) -> None:
+def refresh(backend: Backend, group: str, alone: Callable[[], AbstractContextManager[object]] = nullcontext) -> None:
     """Bring the copy that a group keeps up to date with what is below it.
 
     Where it has none, or one that is true, nothing is written. Raises `UnreadableError`, also for what is below it.
+    What takes long is done before; in the end nobody else has to change the same copy: in the context `alone`, if that
+    can be had.
     """
     for name in FORMATS:
         built = None if _copy(backend, group, name) is None else _built(backend, group, name)
-        copy = None if built is None else _copy(backend, group, name)  # what else is in it may have changed meanwhile
-        if copy is None:
+        if built is None:
             continue
-        with _naming(backend, group):
-            is_true = _dumped(copy.data[_PARTS[name]]) == _dumped(built)
-        if not is_true:
-            copy.data[_PARTS[name]] = built
-            _write(backend, group, copy)
+        with ExitStack() as stack:
+            with suppress(StoreError, OSError):
+                stack.enter_context(alone())
+            _put(backend, group, name, built)
+
+
+def _put(backend: Backend, group: str, name: CopyName, built: Any) -> None:
+    copy = _copy(backend, group, name)  # what else is in it may have changed meanwhile
+    if copy is None:
+        return
+    with _naming(backend, group):
+        is_true = _dumped(copy.data[_PARTS[name]]) == _dumped(built)
+    if not is_true:
+        copy.data[_PARTS[name]] = built
+        _write(backend, group, copy)
 
 
 # --- reading and writing ---------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from zarrange.errors import DamagedError, NotFoundError, NotInStoreError, StoreError
 from zarrange.stores.copies import groups_above_all, refresh, strip
+from zarrange.stores.paths import joined
 from zarrange.stores.transactions import nothing
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ PLAIN = {
 """A group that says nothing else, as zarr writes it."""
 _NOTHING: tuple[tuple[str, object], ...] = (("attributes", {}), ("consolidated_metadata", None))
 _DATA = {"zarr.json": {"zarr_format": 3, "node_type": "group"}, ".zgroup": {"zarr_format": 2}, ".zattrs": {}}
-BATCH, SMALL_BATCH = 1_000, 32
+BATCH, SMALL_BATCH = 1_000, 8
 """How many folders are dropped at once: meanwhile nobody else can begin or end a transaction. Requests take longer."""
 
 
@@ -40,30 +41,38 @@ def drop_empty(backend: Backend, intent: Intent, name: str, guard: Callable[[], 
     """
     size = BATCH if backend.in_flight == 1 else SMALL_BATCH
     inmost_first = sorted(intent.holders, key=lambda one: (-one.count("/"), one))
+    problems: list[str] = []
     try:
         for at in range(0, len(inmost_first), size):
             some = inmost_first[at : at + size]
             if next(_bare(backend, some), None) is not None:
-                _drop(backend, some, name, guard)
-    except (StoreError, OSError) as error:  # what was removed is gone: that groups stay is told once, and nobody waits
-        return [f"folders above it that nothing is left in may have stayed: {error}"]
-    return []
+                problems += _drop(backend, some, name, guard)
+    except (StoreError, OSError) as error:  # what was removed is gone: nobody waits for this
+        problems.append(str(error))
+    return [f"folders above it that nothing is left in may have stayed: {'; '.join(problems)}"] if problems else []
 
 
-def _drop(backend: Backend, folders: Sequence[str], name: str, guard: Callable[[], object]) -> None:
+def _drop(backend: Backend, folders: Sequence[str], name: str, guard: Callable[[], object]) -> list[str]:
     with backend.alone() as confirm:
         others = [one.intent for one in backend.transactions() if one.id != name and one.phase != "purging"]
         bare = dict(_bare(backend, (way for way in folders if not any(one.needs(way) for one in others))))
         groups = [way for way, files in bare.items() if files]
         copies = groups_above_all(backend, groups)
-        left = groups
+        problems: list[str] = []
+        left: Mapping[str, str | None] = {}
         try:
             for copy in copies:
                 strip(backend, copy, groups)
             left = backend.drop(bare, lambda: (confirm(), guard()))
-        finally:
-            for copy in copies if left else ():  # what stays is listed again
+        except (StoreError, OSError) as error:
+            problems.append(str(error))
+        problems += filter(None, left.values())
+        for copy in copies if problems or left else ():
+            try:
                 refresh(backend, copy)
+            except (StoreError, OSError) as error:
+                problems.append(f"the copy of metadata in {joined(backend.root, copy)!r} may list too little: {error}")
+    return problems
 
 
 def _bare(backend: Backend, folders: Iterable[str]) -> Iterator[tuple[str, dict[str, bytes]]]:

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from zarrange.errors import AlreadyExistsError, BusyError, NotFoundError, StoreError
+from zarrange.errors import AlreadyExistsError, NotFoundError, StoreError
 from zarrange.identifiers import ArrayIdentifier, ContainerIdentifier, FileIdentifier, GroupIdentifier, Identifier
 from zarrange.language.layout import Layout
 from zarrange.stores.backend import ARTICLES, Around, Requests
@@ -125,7 +125,9 @@ class Store(Finder, Operations):
             if isinstance(relative, ArrayIdentifier):
                 options["zarr_format"] = self._format(relative.container, kind.zarr_format)
                 return self._create_array(relative, options, groups, seal=seal)
-            with self._backend.alone():
+            with ExitStack() as stack:
+                with suppress(PermissionError):  # where only a folder below may be written, it goes without the lock
+                    stack.enter_context(self._backend.alone())
                 self._refuse_busy(relative.path)
                 if isinstance(relative, FileIdentifier):
                     made = self._create_file(relative, options)
@@ -301,10 +303,5 @@ class Store(Finder, Operations):
 
     def _consolidate(self, relative: Identifier) -> None:
         if not isinstance(relative, FileIdentifier):
-            groups = groups_above(self._backend, relative.path)
-            if groups:
-                with ExitStack() as stack:
-                    with suppress(BusyError):  # else what somebody writes there at the same moment may be lost
-                        stack.enter_context(self._backend.alone())
-                    for group in groups:
-                        refresh(self._backend, group)
+            for group in groups_above(self._backend, relative.path):
+                refresh(self._backend, group, self._backend.alone)

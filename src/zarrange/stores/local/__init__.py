@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any, Literal
 
@@ -238,20 +238,15 @@ class LocalBackend:
 
     @contextmanager
     def alone(self) -> Iterator[Callable[[], None]]:
-        """A short context in which nobody else begins a transaction or ends one. Raises `BusyError`.
-
-        Who may not write where transactions are noted, goes on without.
-        """
-        with Descent(self._top) as descent, ExitStack() as stack:
-            with suppress(PermissionError):
-                stack.enter_context(locked(descent))
+        """A short context in which nobody else begins a transaction or ends one. Raises `BusyError`."""
+        with Descent(self._top) as descent, locked(descent):
             yield nothing
 
     def alone_in(self, folder: str, besides: Collection[str]) -> dict[str, bytes] | None:
         """Return the metadata files in a folder with nothing else but some names. No symlink is followed."""
         return dropping.alone_in(self._top, folder, besides)
 
-    def drop(self, folders: Mapping[str, Mapping[str, bytes]], guard: Callable[[], object]) -> list[str]:
+    def drop(self, folders: Mapping[str, Mapping[str, bytes]], guard: Callable[[], object]) -> dict[str, str | None]:
         """Delete folders with nothing but these files, for good; where somebody puts something in, they are back."""
         return dropping.drop(self._top, folders, guard)
 

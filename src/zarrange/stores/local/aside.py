@@ -305,7 +305,13 @@ class Aside:
     def left(self, things: list[Thing]) -> list[str]:
         """Return where something is still aside."""
         places = [self._home, *(self._places(thing)[1] for thing in things)]
-        return [place for place in places if self._status(place) is not None]
+        return [place for place in places if self._may_be(place)]
+
+    def _may_be(self, place: str) -> bool:
+        try:
+            return self._status(place) is not None
+        except OSError:  # who cannot look there could not delete it, either
+            return True
 
     def remove(self) -> None:
         """Remove the folder itself, which is empty, and those above it if they are."""

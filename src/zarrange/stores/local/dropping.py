@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from zarrange.errors import AlreadyExistsError, NotFoundError, NotInStoreError
+from zarrange.errors import NotFoundError, NotInStoreError, StoreError
 from zarrange.stores.local.descent import Descent, status
 from zarrange.stores.local.nodes import read_file
 from zarrange.stores.local.reading import unreadable
@@ -46,24 +46,24 @@ def alone_in(root: str, path: str, besides: Collection[str]) -> dict[str, bytes]
             raise unreadable(error, f"{descent.shown(path)!r} ") from error
 
 
-def drop(root: str, folders: Mapping[str, Mapping[str, bytes]], guard: Callable[[], object]) -> list[str]:
-    """Delete folders that have no more in them than these files, and return those that stay.
+def drop(root: str, folders: Mapping[str, Mapping[str, bytes]], guard: Callable[[], object]) -> dict[str, str | None]:
+    """Delete folders that have no more in them than these files; return those that stay, and what was in the way.
 
-    Where there is more by now, nothing is touched, or the files come back. Raises `OSError`, `NotInStoreError`.
+    That is `None` where there is more by now: then nothing is touched, or the files come back.
     """
+    left: dict[str, str | None] = {}
     with Descent(root) as descent:
-        gone: set[str] = set()
-        try:
-            for path, files in folders.items():
-                guard()
-                if _is_dropped(descent, path, files):
-                    gone.add(path)
-        except OSError as error:
-            error.filename = descent.shown(path)
-            raise
-        finally:
-            descent.sync({path.rpartition("/")[0] for path in gone} - gone)
-    return [path for path in folders if path not in gone]
+        for path, files in folders.items():
+            guard()
+            try:
+                if not _is_dropped(descent, path, files):
+                    left[path] = None
+            except OSError as error:
+                left[path] = f"{descent.shown(path)!r}: {error.strerror or error}"
+            except StoreError as error:
+                left[path] = str(error)
+        descent.sync({path.rpartition("/")[0] for path in folders if path not in left})
+    return left
 
 
 def _is_dropped(descent: Descent, path: str, files: Mapping[str, bytes]) -> bool:
@@ -79,9 +79,9 @@ def _is_dropped(descent: Descent, path: str, files: Mapping[str, bytes]) -> bool
                 os.unlink(name, dir_fd=folder)
             is_removed = descent.is_removed(path)
         finally:
-            if not is_removed:  # what somebody has put there past zarrange has its group again
-                for name, content in files.items():
-                    with suppress(AlreadyExistsError):
-                        write_file(descent, f"{path}/{name}", content, replace=False, like=like[name])
+            for name, content in files.items() if not is_removed else ():
+                # What somebody has put there past zarrange has its group again.
+                with suppress(OSError, StoreError):
+                    write_file(descent, f"{path}/{name}", content, replace=False, like=like[name])
         return is_removed
     return True

@@ -260,20 +260,25 @@ class RemoteBackend:
                 return None
         return names
 
-    def drop(self, folders: Mapping[str, Mapping[str, bytes]], guard: Callable[[], object]) -> list[str]:
+    def drop(self, folders: Mapping[str, Mapping[str, bytes]], guard: Callable[[], object]) -> dict[str, str | None]:
         """Delete the metadata of groups without anything in them; where somebody puts something there, they are back.
 
         Of who makes an array there past that, or has looked for the group before, the array stays, but not the group.
         """
-        return [folder for folder, files in folders.items() if not self._is_dropped(folder, files, guard)]
+        left: dict[str, str | None] = {}
+        for folder, files in folders.items():
+            guard()
+            try:
+                if files and not self._is_dropped(folder, files):
+                    left[folder] = None
+            except StoreError as error:
+                left[folder] = str(error)
+        return left
 
-    def _is_dropped(self, folder: str, files: Mapping[str, bytes], guard: Callable[[], object]) -> bool:
-        if not files:
-            return True
+    def _is_dropped(self, folder: str, files: Mapping[str, bytes]) -> bool:
         if self.alone_in(folder, ()) != files:
             return False
         paths = {joined(folder, name): content for name, content in files.items()}
-        guard()
         self._objects.delete([*paths])
         if self.alone_in(folder, ()) == {}:
             return True
