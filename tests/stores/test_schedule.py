@@ -312,6 +312,6 @@ class TestMemory:
 def assert_no_threads():
     """Wait for the threads of a schedule to end, and hold that they do."""
     for thread in threading.enumerate():
-        if thread.name.startswith("zarrange"):
+        if thread.name.startswith("zarrange_"):  # those of a backend, `zarrange-look_0`, live as long as it does
             thread.join(30)
             assert not thread.is_alive()
