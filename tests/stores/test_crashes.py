@@ -187,7 +187,7 @@ def leaving_holders(task):
     """Do it without deleting the groups that are left with nothing, which is told where one cannot be deleted."""
 
     def operate(root):
-        moving.drop_empty = lambda *_: []
+        moving.drop_empty = lambda *_: ""
         task(root)
 
     return operate

@@ -33,8 +33,8 @@ BATCH, SMALL_BATCH = 1_000, 8
 """How many folders are dropped at once: meanwhile nobody else can begin or end a transaction. Requests take longer."""
 
 
-def drop_empty(backend: Backend, intent: Intent, name: str, guard: Callable[[], object] = nothing) -> list[str]:
-    """Delete the holders of a removal, the transaction `name`, that nothing is left in. Return what could not be done.
+def drop_empty(backend: Backend, intent: Intent, name: str, guard: Callable[[], object] = nothing) -> str:
+    """Delete the holders of a removal, the transaction `name`, that nothing is left in. Return what is in the way.
 
     Those stay that another transaction needs, which might put something back into them. `guard` is called before
     anything is deleted, and raises where this is not to go on.
@@ -49,7 +49,7 @@ def drop_empty(backend: Backend, intent: Intent, name: str, guard: Callable[[], 
                 problems += _drop(backend, some, name, guard)
     except (StoreError, OSError) as error:  # what was removed is gone: nobody waits for this
         problems.append(str(error))
-    return [f"folders above it that nothing is left in may have stayed: {'; '.join(problems)}"] if problems else []
+    return f"folders above it that nothing is left in may have stayed: {'; '.join(problems)}" if problems else ""
 
 
 def _drop(backend: Backend, folders: Sequence[str], name: str, guard: Callable[[], object]) -> list[str]:

@@ -233,10 +233,10 @@ class _Moving:
             raise LeftoverError(f"removed, but {message}") from error
         if self._intent.is_exclusive:
             self._clear(thing.folder for thing, _ in self._moves)
-        problems = drop_empty(self._backend, self._intent, self.journal.name)
+        problem = drop_empty(self._backend, self._intent, self.journal.name)
         self._end()
-        if problems:
-            raise LeftoverError(f"removed, but {'; '.join(problems)}")
+        if problem:
+            raise LeftoverError(f"removed, but {problem}")
 
     def _give_up(self) -> None:
         """Put everything back after a failure."""

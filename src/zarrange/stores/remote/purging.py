@@ -37,10 +37,10 @@ def purge(steps: Steps) -> None:
             purging.keys()  # raises before there is no way back
             steps.lease.advance("purging")
         purging.delete()
-        problems = steps.drop_holders()
+        problem = steps.drop_holders()
         steps.end()
-        if problems:
-            raise LeftoverError(f"removed, but {'; '.join(problems)}")
+        if problem:
+            raise LeftoverError(f"removed, but {problem}")
     except (BusyError, LeftoverError, NotInStoreError):
         raise
     except StoreError as error:

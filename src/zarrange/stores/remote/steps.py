@@ -358,8 +358,8 @@ class Steps:
 
     # --- the end -----------------------------------------------------------------------------------------------------
 
-    def drop_holders(self) -> list[str]:
-        """Delete what held what was removed, as far as nothing else is in it; return what could not be done."""
+    def drop_holders(self) -> str:
+        """Delete what held what was removed, as far as nothing else is in it; return what is in the way."""
         return drop_empty(self._backend, self.intent, self.lease.name, self.lease.confirm)
 
     def end(self) -> None:
