@@ -16,6 +16,7 @@
         ├── BusyError                               something else is at work there; nothing was changed
         ├── RefusedError                            more would change than is likely meant; nothing was changed
         ├── LeftoverError                           hidden from the store, but not wholly deleted; says where it is
+        │   └── EmptyFoldersError                   deleted, but empty folders above it may have stayed
         ├── UnreadableError                         something is there, or may be, that cannot be read; says why
         │   ├── DamagedError                        the metadata of a node are damaged
         │   └── AccessDeniedError  (PermissionError) it may not be read
@@ -47,6 +48,7 @@ __all__ = [
     "BusyError",
     "CutError",
     "DamagedError",
+    "EmptyFoldersError",
     "FieldError",
     "IncompleteError",
     "LayoutError",
@@ -172,7 +174,14 @@ class RefusedError(StoreError):
 class LeftoverError(StoreError):
     """An artifact is out of the store's sight, but not wholly deleted; the message says where the rest is.
 
-    What is left of the artifact itself is deleted later on; groups above it that nothing is left in are told once.
+    What is left of it is deleted later on.
+    """
+
+
+class EmptyFoldersError(LeftoverError):
+    """An artifact is wholly deleted, but folders or groups above it that nothing is left in may have stayed.
+
+    Or a copy of metadata may still list them. Nobody comes back to it; `zarrange doctor` tells what is there.
     """
 
 

@@ -770,7 +770,7 @@ class TestMending:
         done = zarrange("doctor", "runs", "--recover", "--format", "json")
         (outcome,) = json.loads(done.out)
         assert (outcome["done"], outcome["about"]) == ("carried out", "the migration to the layout `flat`")
-        assert (list(outcome), outcome["problem"]) == (["done", "about", "id", "problem"], None)
+        assert (list(outcome), outcome["problem"]) == (["done", "about", "id", "problem", "is_done"], None)
         assert len(arrays(folder)) == 34
         assert zarrange("doctor", "runs").out == "1 store checked, no findings\n"
 
@@ -828,6 +828,17 @@ class TestMending:
         assert (done.status, done.err) == (1, "")
         assert done.out.startswith("not purged: the removal of 'r2/box.zarr/grids/1000': cannot remove ")
         assert (folder / "runs/r2/box.zarr/grids/1000/new.txt").exists()
+
+    def test_groups_that_stay(self, zarrange, folder):
+        """Where only empty groups are in the way, what was removed is purged, and that is said; the status is 1."""
+        zarrange("remove", "runs", "grid", "run=r2", "--yes")
+        metadata = folder / "runs/r2/box.zarr/zarr.json"
+        metadata.write_text('{"zarr_format": 3, "node_type": "group", "consolidated_metadata": {"metadata": 5}}')
+        done = zarrange("doctor", "runs", "--purge=all")
+        assert (done.status, done.err) == (1, "")
+        assert done.out.startswith("purged: the removal of 'r2/box.zarr/grids/1000': removed, but folders above it ")
+        assert metadata.exists()
+        assert zarrange("doctor", "runs", "--purge=all").out == "there was nothing to do\n"
 
     def test_the_stage(self, zarrange, dry, folder):
         """What a maker has left on the stage is a finding, and is swept; what no journal knows in the trash is not."""

@@ -231,16 +231,25 @@ class TestTransactions:
 
 class TestOutcomes:
     DONE = Outcome("purged", "the removal of 'a'", "0123456789abcdef")
-    FAILED = Outcome("carried out", "the removal of '\x1b'", None, "it\x07")
+    FAILED = Outcome("carried out", "the removal of '\x1b'", None, "it\x07", is_done=False)
+    STAYED = Outcome("purged", "the removal of 'a'", None, "removed, but 'b' has stayed")
 
     def test_text(self):
         """What was done is told in a line, and so is what could not be, with what was in the way."""
         assert outcome_as_text(self.DONE) == "purged: the removal of 'a'"
         assert outcome_as_text(self.FAILED) == "not carried out: the removal of '\\x1b': it\\x07"
         assert outcome_as_text(self.FAILED, color=True).startswith("\x1b[1;31mnot carried out\x1b[0m: ")
+        assert outcome_as_text(self.STAYED) == "purged: the removal of 'a': removed, but 'b' has stayed"
 
     def test_json(self):
-        """JSON has each with its id and its problem."""
-        first, second = json.loads(outcomes_as_json([self.DONE, self.FAILED]))
-        assert first == {"done": "purged", "about": "the removal of 'a'", "id": "0123456789abcdef", "problem": None}
-        assert (second["problem"], second["id"]) == ("it\x07", None)
+        """JSON has each with its id and its problem, and whether it was done all the same."""
+        first, second, third = json.loads(outcomes_as_json([self.DONE, self.FAILED, self.STAYED]))
+        assert first == {
+            "done": "purged",
+            "about": "the removal of 'a'",
+            "id": "0123456789abcdef",
+            "problem": None,
+            "is_done": True,
+        }
+        assert (second["problem"], second["id"], second["is_done"]) == ("it\x07", None, False)
+        assert (third["problem"], third["is_done"]) == ("removed, but 'b' has stayed", True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
 
 import pytest
 
 from zarrange.errors import NotInStoreError
-from zarrange.stores.local import LocalBackend
+from zarrange.stores.local import LocalBackend, dropping
 from zarrange.stores.local.descent import Descent
 
 GROUP = b'{"zarr_format": 3, "node_type": "group", "attributes": {}}'
@@ -22,6 +23,17 @@ def group(root):
     folder.mkdir(parents=True)
     (folder / "zarr.json").write_bytes(GROUP)
     return folder
+
+
+def comes(monkeypatch, do):
+    """Let somebody do something just before a folder is removed."""
+    real = Descent.removes
+
+    def removes(descent, path):
+        do()
+        return real(descent, path)
+
+    monkeypatch.setattr(Descent, "removes", removes)
 
 
 class TestAloneIn:
@@ -37,6 +49,14 @@ class TestAloneIn:
         (group / "c").mkdir()
         assert backend.alone_in("a/b", ()) is None
         assert backend.alone_in("a/b", {"c"}) == FILES
+
+    def test_what_is_being_written(self, root, group):
+        """A file that is not at its place yet does not count, for its writer may have died; other new ones do."""
+        backend = LocalBackend(str(root))
+        (group / f".{'0' * 16}.partial").touch()
+        assert backend.alone_in("a/b", ()) == FILES
+        (group / f"zarr.json.{'0' * 32}.partial").touch()
+        assert backend.alone_in("a/b", ()) is None
 
     @pytest.mark.parametrize("path", ["file", "link", "link/b"])
     def test_no_folder(self, root, path):
@@ -69,13 +89,7 @@ class TestDrop:
     def test_somebody_comes(self, root, group, monkeypatch):
         """What comes into it in the very moment finds its group again, with the permissions that it had."""
         (group / "zarr.json").chmod(0o640)
-        real = Descent.is_removed
-
-        def removed(descent, path):
-            (group / "new").mkdir()
-            return real(descent, path)
-
-        monkeypatch.setattr(Descent, "is_removed", removed)
+        comes(monkeypatch, (group / "new").mkdir)
         assert LocalBackend(str(root)).drop({"a/b": FILES}, list) == {"a/b": None}
         assert sorted(os.listdir(group)) == ["new", "zarr.json"]
         assert (group / "zarr.json").read_bytes() == GROUP
@@ -105,9 +119,100 @@ class TestDrop:
         def interrupted(*_):
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(Descent, "is_removed", interrupted)
+        monkeypatch.setattr(Descent, "removes", interrupted)
         with pytest.raises(KeyboardInterrupt):
             LocalBackend(str(root)).drop({"a/b": FILES}, list)
+        assert os.listdir(group) == ["zarr.json"]
+        assert (group / "zarr.json").read_bytes() == GROUP
+
+    def test_attributes_that_come(self, root, group, monkeypatch):
+        """What is written into the group after it was looked at, as late as can be, stays as it was written."""
+        real = dropping.new_aside
+
+        def late():
+            (group / "new").write_bytes(GROUP.replace(b"{}", b'{"by": "me"}'))
+            (group / "new").rename(group / "zarr.json")
+            return real()
+
+        monkeypatch.setattr(dropping, "new_aside", late)
+        assert LocalBackend(str(root)).drop({"a/b": FILES}, list) == {"a/b": None}
+        assert os.listdir(group) == ["zarr.json"]
+        assert b'"by": "me"' in (group / "zarr.json").read_bytes()
+
+    @pytest.mark.parametrize("aside", [GROUP, b"{}"])
+    def test_a_new_group_that_comes(self, root, group, monkeypatch, aside):
+        """Metadata that are written while the old ones are aside are what stays, whatever the old ones were."""
+        real = dropping.read_file
+
+        def late(folder, name):
+            content = real(folder, name)
+            if name != "zarr.json":
+                (group / "zarr.json").write_bytes(b"new")
+                return aside
+            return content
+
+        monkeypatch.setattr(dropping, "read_file", late)
+        assert LocalBackend(str(root)).drop({"a/b": FILES}, list) == {"a/b": None}
+        assert os.listdir(group) == ["zarr.json"]
+        assert (group / "zarr.json").read_bytes() == b"new"
+
+    def test_metadata_that_go(self, root, group, monkeypatch):
+        """Where somebody deletes the metadata just before, the folder stays for whoever comes next."""
+        real = dropping.new_aside
+        monkeypatch.setattr(dropping, "new_aside", lambda: ((group / "zarr.json").unlink(), real())[1])
+        backend = LocalBackend(str(root))
+        assert backend.drop({"a/b": FILES}, list) == {"a/b": None}
+        assert os.listdir(group) == []
+        assert backend.drop({"a/b": {}}, list) == {}
+        assert not group.exists()
+
+    def test_that_cannot_be_written_again(self, root, group, monkeypatch):
+        """Where the metadata cannot come back, because the disk is full, that is told, and what came stays."""
+
+        def full(*_, **__):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        comes(monkeypatch, (group / "new").mkdir)
+        monkeypatch.setattr(dropping, "write_file", full)
+        (told,) = LocalBackend(str(root)).drop({"a/b": FILES}, list).values()
+        assert told.startswith(f"'{group}': its zarr.json was deleted, and could not be written again: ")
+        assert "No space left on device" in told
+        assert os.listdir(group) == ["new"]
+
+    def test_a_refusal(self, root, group, monkeypatch):
+        """Where the system does not let the folder go, that is told, and the group is whole."""
+
+        def refused(name, *, dir_fd):
+            raise PermissionError(errno.EACCES, "Permission denied", name)
+
+        monkeypatch.setattr(os, "rmdir", refused)
+        assert LocalBackend(str(root)).drop({"a/b": FILES}, list) == {"a/b": f"'{group}': Permission denied"}
+        assert (group / "zarr.json").read_bytes() == GROUP
+
+    def test_what_was_being_written(self, root, group):
+        """What a writer has left that died goes too; of one that lives, it keeps the folder."""
+        backend = LocalBackend(str(root))
+        left = group / f".{'0' * 16}.partial"
+        with left.open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            assert backend.drop({"a/b": FILES}, list) == {"a/b": None}
+            assert sorted(os.listdir(group)) == sorted([left.name, "zarr.json"])
+        assert backend.drop({"a/b": FILES}, list) == {}
+        assert not group.exists()
+
+    def test_no_further(self, root, group):
+        """Where it is not to go on, nothing more is touched."""
+        (root / "a" / "c").mkdir()
+        asked = []
+
+        def guard():
+            asked.append(1)
+            if len(asked) > 1:
+                raise ValueError("no further")
+
+        with pytest.raises(ValueError, match="no further"):
+            LocalBackend(str(root)).drop({"a/c": {}, "a/b": FILES}, guard)
+        assert os.listdir(root / "a") == ["b"]
         assert (group / "zarr.json").read_bytes() == GROUP
 
     def test_a_symlink(self, root, tmp_path, snapshot):

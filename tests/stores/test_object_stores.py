@@ -10,6 +10,7 @@ import subprocess
 import sys
 import traceback
 import warnings
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -19,8 +20,20 @@ import zarr
 from tests.stores.test_store import create, identify
 
 from zarrange import ArrayIdentifier, ContainerIdentifier, FileIdentifier, Key, Layout, Store, StoreError, to_json
-from zarrange.errors import AlreadyExistsError, LeftoverError, NotFoundError, NotInStoreError
+from zarrange.errors import (
+    AlreadyExistsError,
+    BusyError,
+    EmptyFoldersError,
+    NotFoundError,
+    NotInStoreError,
+    UnreadableError,
+)
+from zarrange.stores import copies, holders
 from zarrange.stores.backend import Requests
+from zarrange.stores.copies import refresh
+from zarrange.stores.local.aside import Aside
+from zarrange.stores.remote.steps import Steps
+from zarrange.stores.upkeep import purge
 
 KINDS = ["image", "old_image", "free_image", "part", "old_part", "box", "old_box", "note"]
 NUMBERS = count()
@@ -151,6 +164,125 @@ def test_something_new_in_what_was_removed(store, name):
     assert not [one for one in files(store) if one.startswith(f"{path}/")]
 
 
+def consolidate(store):
+    """Let a container keep a copy of the metadata below it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", zarr.errors.ZarrUserWarning)
+        zarr.consolidate_metadata(store._backend.zarr_store("r1/box.zarr"))
+
+
+def arrays_listed(store):
+    """The arrays that the copy lists, and those that are there."""
+    copy = json.loads(store._backend.read("r1/box.zarr/zarr.json"))["consolidated_metadata"]["metadata"]
+    listed = {name for name, one in copy.items() if one["node_type"] == "array"}
+    return listed, {entry.path.removeprefix("r1/box.zarr/") for entry in store.find("image")}
+
+
+class TestAtTheSameTime:
+    """A container's copy of metadata tells what is there, whatever others do while it is built."""
+
+    @pytest.fixture
+    def kept(self, store):
+        """A store whose container keeps a copy of the metadata of two arrays."""
+        for step in (1, 2):
+            create(store, "image", step=step)
+        consolidate(store)
+        return store
+
+    @pytest.fixture
+    def meanwhile(self, monkeypatch):
+        """Do something whenever a copy is built, at most so often, before it is put."""
+        real = copies._built
+
+        def amid(do, most=1):
+            left = [most]
+
+            def built(*args):
+                copy = real(*args)
+                if left[0]:
+                    left[0] -= 1
+                    with monkeypatch.context() as patch:
+                        patch.setattr(copies, "_built", real)
+                        do(most - left[0])
+                return copy
+
+            monkeypatch.setattr(copies, "_built", built)
+
+        return amid
+
+    @pytest.mark.parametrize("grace", [0, 3600])
+    def test_a_removal(self, kept, meanwhile, grace):
+        """An array that is removed meanwhile is not listed, or zarr would read it as zeros."""
+        meanwhile(lambda _: kept.remove(identify(kept, "image", step=1), grace=grace))
+        create(kept, "image", step=3)
+        listed, there = arrays_listed(kept)
+        assert listed == there
+        assert len(there) == 2
+        assert kept.examine() == ()
+
+    def test_a_removal_of_what_was_not_listed(self, kept, meanwhile):
+        """So it is with an array that no copy has listed yet, and none is changed for."""
+        with kept._backend.alone():
+            path = identify(kept, "image", step=1).path.removeprefix(f"{kept.root}/")
+            copies.strip(kept._backend, "r1/box.zarr", [path])
+        meanwhile(lambda _: kept.remove(identify(kept, "image", step=1)))
+        create(kept, "image", step=3)
+        listed, there = arrays_listed(kept)
+        assert listed == there
+        assert kept.examine() == ()
+
+    @pytest.mark.parametrize("most", [1, copies.ROUNDS])
+    def test_creations(self, kept, meanwhile, most):
+        """Arrays that are made meanwhile are listed, be it once, or faster than a copy can be built."""
+        meanwhile(lambda number: create(kept, "image", step=10 + number), most=most)
+        create(kept, "image", step=3)
+        listed, there = arrays_listed(kept)
+        assert listed == there
+        assert len(there) == 3 + most
+        assert kept.examine() == ()
+
+    def test_just_before_a_removal(self, kept, monkeypatch):
+        """What somebody lists again, who has looked just before it is hidden, is taken out of the copy once more."""
+        where, name = (Aside, "take") if kept._backend.has_folders else (Steps, "hide")
+        real, listed = getattr(where, name), []
+
+        def late(*args):
+            if not listed:
+                refresh(kept._backend, "r1/box.zarr")
+                listed.extend(arrays_listed(kept)[0])
+            return real(*args)
+
+        monkeypatch.setattr(where, name, late)
+        kept.remove(identify(kept, "image", step=1), grace=3600)
+        assert len(listed) == 2
+        assert len(arrays_listed(kept)[0]) == 1
+        assert kept.examine() == ()
+
+    def test_a_lock_that_ends(self, kept, monkeypatch):
+        """Whoever has lost the lock before the copy is put builds it again."""
+        real, confirmed = type(kept._backend).alone, []
+
+        @contextmanager
+        def alone(backend):
+            with real(backend) as confirm:
+
+                def lost():
+                    confirmed.append(1)
+                    if len(confirmed) == 1:
+                        raise BusyError("it took so long")
+                    confirm()
+
+                yield lost
+
+        create(kept, "image", step=3)
+        with kept._backend.alone():
+            copies.strip(kept._backend, "r1/box.zarr", ["r1/box.zarr/images/3"])
+        monkeypatch.setattr(type(kept._backend), "alone", alone)
+        refresh(kept._backend, "r1/box.zarr")
+        assert len(confirmed) == 2
+        assert kept.examine() == ()
+
+
 class TestHolders:
     """Folders and groups that hold artifacts, and are none, go with the last thing in them when that is purged."""
 
@@ -236,17 +368,109 @@ class TestHolders:
         assert store.transactions() == []
         assert self.groups(store) == ["r1/box.zarr/zarr.json"]
 
+    def test_an_interrupt_and_a_word(self, store, monkeypatch):
+        """A group that says more when an interrupted purge goes on stays, and so it does in the copy above."""
+        where = create(store, "image")
+        consolidate(store)
+        store.remove(where, grace=3600)
+
+        def interrupted(*_):
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched:
+            patched.setattr(type(store._backend), "drop", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                store.purge(is_now=True)
+        group = where.path.removeprefix(f"{store.root}/").rpartition("/")[0]
+        content = b'{"zarr_format": 3, "node_type": "group", "attributes": {"by": "me"}}'
+        store._backend.write(f"{group}/zarr.json", content, replace=True)
+        store.recover()
+        copy = json.loads(store._backend.read("r1/box.zarr/zarr.json"))["consolidated_metadata"]["metadata"]
+        assert group.removeprefix("r1/box.zarr/") in copy
+
+    def test_somebody_comes(self, store, monkeypatch):
+        """Of who makes an array in a group that has just gone, all is there, and is in the copy above."""
+        where = create(store, "image")
+        consolidate(store)
+        store.remove(where, grace=3600)
+        real = holders.groups_above_all
+
+        def late(*args):
+            create(store, "image", volume="another")
+            return real(*args)
+
+        monkeypatch.setattr(holders, "groups_above_all", late)
+        store.purge(is_now=True)
+        listed, there = arrays_listed(store)
+        assert listed == there
+        assert len(there) == 1
+        assert store.examine() == ()
+
+    def test_one_that_cannot_be_read(self, store, monkeypatch):
+        """What is in the way of one group is told, and keeps no other one but those above it."""
+        for step in (1, 2, 3):
+            create(store, "image", step=step)
+        store.plan_removal_of(store.find("image"), grace=3600).apply()
+        real = type(store._backend).alone_in
+
+        def alone_in(backend, folder, besides):
+            if folder.endswith("images/2"):
+                raise UnreadableError(f"'{folder}' cannot be read: no answer")
+            return real(backend, folder, besides)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(type(store._backend), "alone_in", alone_in)
+            with pytest.raises(EmptyFoldersError, match=r"images/2' cannot be read: no answer$") as caught:
+                store.purge(is_now=True)
+        assert str(caught.value).count("no answer") == 1
+        assert store.transactions() == []
+        above = ["r1/box.zarr/zarr.json", "r1/box.zarr/images/zarr.json", "r1/box.zarr/images/2/zarr.json"]
+        assert self.groups(store) == above
+
+    def test_many_that_cannot_go(self, store, monkeypatch):
+        """Of what is in the way of many groups, some is told, and how much more there is."""
+        for step in range(9):
+            create(store, "image", step=step)
+        store.plan_removal_of(store.find("image"), grace=3600).apply()
+        drop = lambda _, folders, __: {folder: f"'{folder}': no" for folder in folders}  # noqa: E731
+        monkeypatch.setattr(type(store._backend), "drop", drop)
+        with pytest.raises(EmptyFoldersError, match=r"may have stayed.*': no; and \d+ more$"):
+            store.purge(is_now=True)
+        assert store.transactions() == []
+
+    def test_a_purge_that_was_interrupted(self, store, monkeypatch):
+        """Whoever ends an interrupted purge is told what is in the way as well."""
+        where = create(store, "image")
+        removed = store.remove(where, grace=3600)
+
+        def interrupted(*_):
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched:
+            patched.setattr(type(store._backend), "drop", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                store.purge(is_now=True)
+        drop = lambda _, folders, __: {folder: f"'{folder}': no" for folder in folders}  # noqa: E731
+        with monkeypatch.context() as patched:
+            patched.setattr(type(store._backend), "drop", drop)
+            ((transaction, error),) = purge(store._backend)
+        assert transaction.id == removed.id
+        assert isinstance(error, EmptyFoldersError)
+        assert store.purge() == []
+
     def test_a_damaged_copy_above(self, store):
-        """Where a copy of metadata above cannot be read by then, the groups stay, and that is told once."""
+        """Where a copy of metadata above cannot be read by then, it is left as it is, and that is told once."""
         where = create(store, "image")
         store.remove(where, grace=3600)
         content = json.dumps({"zarr_format": 3, "node_type": "group", "consolidated_metadata": {"metadata": 5}})
         store._backend.write("r1/box.zarr/zarr.json", content.encode(), replace=True)
-        before = self.groups(store)
-        with pytest.raises(LeftoverError, match=r"nothing is left in may have stayed: .*box\.zarr': .* is damaged"):
+        with pytest.raises(
+            EmptyFoldersError, match=r"may have stayed, or still be listed: .*box\.zarr': .* is damaged"
+        ):
             store.purge(is_now=True)
         assert store.transactions() == []
-        assert self.groups(store) == before
+        assert self.groups(store) == ["r1/box.zarr/zarr.json"]
+        assert store._backend.read("r1/box.zarr/zarr.json") == content.encode()
         assert store.purge(is_now=True) == []
 
     def test_an_array_that_comes_meanwhile(self, store):
@@ -260,13 +484,20 @@ class TestHolders:
 
     def test_a_group_that_will_stay(self, store):
         """A group above that says more by now is told at once, not only when the removal is purged."""
-        store.remove(create(store, "image"), grace=3600)
-        content = b'{"zarr_format": 3, "node_type": "group", "attributes": {"by": "me"}}'
-        store._backend.write("r1/box.zarr/images/zarr.json", content, replace=True)
-        for name in [one for one in files(store) if one.startswith("r1/box.zarr/images/1/")]:
-            delete(store, name)
-        shutil.rmtree(f"{store.root}/r1/box.zarr/images/1", ignore_errors=True)
-        assert [one.rule for one in store.examine()] == ["unmatched-path"]
+        contents = {
+            "zarr.json": b'{"zarr_format": 3, "node_type": "group", "attributes": {"by": "me"}}',
+            ".zattrs": b'{"by": "me"}',
+        }
+        for kind, name in (("image", "zarr.json"), ("old_image", ".zattrs")):
+            where = create(store, kind)
+            images = where.path.removeprefix(f"{store.root}/").partition("/images/")[0] + "/images"
+            store.remove(where, grace=3600)
+            store._backend.write(f"{images}/{name}", contents[name], replace=True)
+            for one in [one for one in files(store) if one.startswith(f"{images}/1/")]:
+                delete(store, one)
+            shutil.rmtree(f"{store.root}/{images}/1", ignore_errors=True)
+            found = [(one.rule, one.span.file.rpartition("r1/")[2]) for one in store.examine()]
+            assert ("unmatched-path", images.removeprefix("r1/")) in found
 
     def test_groups_of_a_kind(self, place):
         """A group that some kind has is an artifact of its own."""

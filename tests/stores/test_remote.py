@@ -29,6 +29,7 @@ from zarrange.errors import (
     AccessDeniedError,
     AlreadyExistsError,
     DamagedError,
+    EmptyFoldersError,
     IncompleteError,
     LeftoverError,
     NotFoundError,
@@ -38,10 +39,10 @@ from zarrange.errors import (
 )
 from zarrange.identifiers import ContainerIdentifier
 from zarrange.language.selection import select
-from zarrange.stores import holders, remote as remote_module
+from zarrange.stores import remote as remote_module
 from zarrange.stores.backend import FILE, FOLDER, Around, Requests
 from zarrange.stores.catalog import Entry, Search
-from zarrange.stores.remote import RemoteBackend, leases
+from zarrange.stores.remote import RemoteBackend, dropping, leases, steps
 from zarrange.stores.remote.leases import LOCK
 from zarrange.stores.removal import plan_removal
 from zarrange.stores.transactions import Intent, Move
@@ -1384,15 +1385,16 @@ class TestLock:
         """Who holds it does not keep a removal from ending; that groups have stayed is told."""
         make_array(backend, "c.zarr/g/a", data=DATA)
         monkeypatch.setattr(leases, "PATIENCE", 0.0)
-        real = holders._drop
+        real = steps.drop_empty
 
         def drop(*args):
             with leases.locked(backend._objects):
-                real(*args)
+                return real(*args)
 
-        monkeypatch.setattr(holders, "_drop", drop)
-        with pytest.raises(LeftoverError, match="may have stayed: another process has had the lock"):
+        monkeypatch.setattr(steps, "drop_empty", drop)
+        with pytest.raises(EmptyFoldersError, match=r"may have stayed, .*: another process has had the") as caught:
             remove(backend, "c.zarr/g/a", "array")
+        assert str(caught.value).count("another process") == 1
         assert keys(backend) == ["c.zarr/g/zarr.json", "c.zarr/zarr.json"]
 
 
@@ -1433,6 +1435,42 @@ class TestDrop:
         assert backend.drop({"a/g": self.FILES}, list) == {"a/g": None}
         assert keys(backend) == ["a/g/b/zarr.json", "a/g/zarr.json"]
         assert backend.read("a/g/zarr.json") == GROUP
+
+    @pytest.mark.parametrize("error", [StoreError("no answer"), KeyboardInterrupt()], ids=["failure", "interrupt"])
+    def test_nobody_can_look(self, backend, monkeypatch, error):
+        """Where it cannot be told whether somebody has come, the group is there again, and that is told."""
+        fill(backend, {"a/g/zarr.json": GROUP})
+        real, looks = dropping.alone_in, count()
+
+        def look(*args):
+            if next(looks) == 1:
+                fill(backend, {"a/g/b/zarr.json": NEW})
+                raise error
+            return real(*args)
+
+        monkeypatch.setattr(dropping, "alone_in", look)
+        if isinstance(error, StoreError):
+            assert backend.drop({"a/g": self.FILES}, list) == {"a/g": "no answer"}
+        else:
+            with pytest.raises(KeyboardInterrupt):
+                backend.drop({"a/g": self.FILES}, list)
+        assert keys(backend) == ["a/g/b/zarr.json", "a/g/zarr.json"]
+        assert backend.read("a/g/zarr.json") == GROUP
+
+    def test_that_cannot_be_put_again(self, server):
+        """Where the metadata cannot come back, that is told."""
+        backend = on_s3(server)
+        fill(backend, {"a/g/zarr.json": GROUP})
+
+        def comes(asked):
+            if asked.method == "POST":
+                fill(backend, {"a/g/b/zarr.json": NEW})
+                server.fail("403", "AccessDenied", lambda asked: asked.method == "PUT")
+            return False
+
+        server.fail("500", "InternalError", comes)
+        (told,) = backend.drop({"a/g": self.FILES}, list).values()
+        assert told.startswith(f"'{backend.root}/a/g': its zarr.json was deleted, and could not be put again: ")
 
 
 class TestVersions:

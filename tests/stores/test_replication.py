@@ -208,6 +208,22 @@ class TestAgain:
         assert [str(one) for one in examine(there._backend, OTHER)] == []
         assert into(None).layout.name == "other"
 
+    def test_a_group_that_went(self, store, into):
+        """Groups above what is there already are made where they are missing, as a purge amid a copy may leave it."""
+        there = into()
+        store.plan_copy(there).apply()
+        known = files(there)
+        names = ["r.1/box.zarr/images/zarr.json", "r.1/old.zarr/images/.zgroup"]
+        for name in names:
+            if isinstance(there._backend, LocalBackend):
+                os.unlink(f"{there.root}/{name}")
+            else:
+                there._backend._objects.delete([name])
+        plan = store.plan_copy(there)
+        assert plan.steps == ()
+        plan.apply()
+        assert files(there).keys() == known.keys()
+
     def test_only_new(self, store, into):
         """What was made since is all that is copied again."""
         there = into()

@@ -32,12 +32,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
-    from typing import IO
+    from typing import IO, Literal
 
     from zarrange.report.plan import Outcome
     from zarrange.stores.backend import Backend
     from zarrange.stores.catalog import Entry, Search
     from zarrange.stores.store import Store
+    from zarrange.stores.transactions import Transaction
 
 __all__ = ["add_commands"]
 
@@ -221,19 +222,24 @@ def _outcomes(backend: Backend, options: argparse.Namespace) -> Iterator[Outcome
     from zarrange.stores.upkeep import end_interrupted, purge
 
     for one, error in end_interrupted(backend):
-        is_back = one.phase == "begun"
-        yield Outcome("taken back" if is_back else "carried out", one.intent.about, one.id, _problem(error))
+        yield _outcome("taken back" if one.phase == "begun" else "carried out", one, error)
     if options.recover:
         backend.tidy()
         for path in backend.sweep():
             yield Outcome("swept", path)
     if options.purge is not None:
         for one, error in purge(backend, is_now=options.purge == "all"):
-            yield Outcome("purged", one.intent.about, one.id, _problem(error))
+            yield _outcome("purged", one, error)
 
 
-def _problem(error: Exception | None) -> str | None:
-    return None if error is None else reason(error)
+def _outcome(
+    done: Literal["taken back", "carried out", "purged"], one: Transaction, error: Exception | None
+) -> Outcome:
+    from zarrange.errors import EmptyFoldersError
+    from zarrange.report.plan import Outcome
+
+    problem = None if error is None else reason(error)
+    return Outcome(done, one.intent.about, one.id, problem, error is None or isinstance(error, EmptyFoldersError))
 
 
 def _init(options: argparse.Namespace) -> int:

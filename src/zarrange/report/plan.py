@@ -164,22 +164,29 @@ def _utc(seconds: float) -> str:
 
 @frozen
 class Outcome:
-    """What a doctor has done: `done` in a word or two, to what, and what was in the way, if anything was."""
+    """What a doctor has done: `done` in a word or two, to what, and what was in the way, if anything was.
+
+    With a `problem`, it was not done, unless `is_done` says that this is only what has stayed.
+    """
 
     done: Literal["taken back", "carried out", "purged", "swept"]
     about: str
     id: str | None = None
     problem: str | None = None
+    is_done: bool = True
 
 
 def outcome_as_text(outcome: Outcome, *, color: bool = False) -> str:
-    """Return a line: what was done, or could not be done."""
+    """Return a line: what was done, or could not be done, and what was in the way."""
     ink = Ink(color)
-    if outcome.problem is None:
-        return f"{ink('help', outcome.done)}: {printable(outcome.about)}"
-    return f"{ink('error', f'not {outcome.done}')}: {printable(outcome.about)}: {printable(outcome.problem)}"
+    done = ink("help", outcome.done) if outcome.is_done else ink("error", f"not {outcome.done}")
+    problem = "" if outcome.problem is None else f": {outcome.problem}"
+    return f"{done}: {printable(f'{outcome.about}{problem}')}"
 
 
 def outcomes_as_json(outcomes: Iterable[Outcome]) -> str:
-    """Return what was done as a JSON list; `problem` is null where nothing was in the way. Only ASCII is used."""
+    """Return what was done as a JSON list; `problem` is null where nothing was in the way. Only ASCII is used.
+
+    `is_done` is true where it was done all the same.
+    """
     return json.dumps([asdict(one) for one in outcomes], indent=2)

@@ -359,4 +359,7 @@ class Backend(Protocol):
         """Put back what a removal took. Raises `AlreadyExistsError` where something is by now."""
 
     def purge(self, name: str) -> None:
-        """Delete what a removal took. Raises `NotInStoreError` where something new is in it, `LeftoverError`."""
+        """Delete what a removal took. Raises `NotInStoreError` where something new is in it, `LeftoverError`.
+
+        Raises `EmptyFoldersError` where all of it is deleted, and the transaction over.
+        """

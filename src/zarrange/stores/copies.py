@@ -12,21 +12,20 @@ import json
 import re
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import frozen
 
-from zarrange.errors import DamagedError, NotFoundError, StoreError, UnreadableError, ZarrangeError
+from zarrange.errors import BusyError, DamagedError, NotFoundError, StoreError, UnreadableError, ZarrangeError
 from zarrange.stores.backend import WORKING_FOLDER, Requests
 from zarrange.stores.metadata import METADATA, NODE_METADATA, parse_node, parse_object
 from zarrange.stores.paths import above, joined
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
-    from contextlib import AbstractContextManager
 
     from zarrange.stores.backend import Backend
 
@@ -48,6 +47,8 @@ FORMATS: Mapping[CopyName, Literal[2, 3]] = {"zarr.json": 3, ".zmetadata": 2}
 _NEW = "consolidated_metadata"
 _PARTS = {"zarr.json": _NEW, ".zmetadata": "metadata"}
 """What of each file is the copy."""
+ROUNDS = 3
+"""How often a copy is built while others are at work, before they have to wait for it."""
 _is_indented = re.compile(rb"\s*\{\r?\n([ \t]+)").match
 _quiet = Lock()
 """What warnings are shown is one setting of the whole process."""
@@ -110,7 +111,8 @@ def groups_above_all(backend: Backend, paths: Iterable[str]) -> tuple[str, ...]:
 def strip(backend: Backend, group: str, paths: Collection[str]) -> None:
     """Take the nodes at or below some paths, which are relative to the root, out of the copy that a group keeps.
 
-    Where the group has no copy, or none of them in it, nothing is written. Raises `UnreadableError`.
+    Where the group has no copy, or none of them in it, nothing is written. Whoever calls it sees to it that nobody else
+    writes the copy meanwhile (`Backend.alone`). Raises `UnreadableError`.
     """
     gone = frozenset(paths)
     for copy in [copy for name in FORMATS if (copy := _copy(backend, group, name)) is not None]:
@@ -118,32 +120,63 @@ def strip(backend: Backend, group: str, paths: Collection[str]) -> None:
             _write(backend, group, copy)
 
 
-def refresh(backend: Backend, group: str, alone: Callable[[], AbstractContextManager[object]] = nullcontext) -> None:
+def refresh(backend: Backend, group: str) -> None:
     """Bring the copy that a group keeps up to date with what is below it.
 
-    Where it has none, or one that is true, nothing is written. Raises `UnreadableError`, also for what is below it.
-    What takes long is done before; in the end nobody else has to change the same copy: in the context `alone`, if that
-    can be had.
+    Where it has none, or one that is true, nothing is written. Others may change what is below at the same time, if
+    they bring the copy up to date when something is there (by this), and when it is gone (by `strip`): the last one's
+    is true. Raises `UnreadableError`, also for what is below it; `BusyError` where others were always faster.
     """
-    for name in FORMATS:
-        built = None if _copy(backend, group, name) is None else _built(backend, group, name)
-        if built is None:
-            continue
-        with ExitStack() as stack:
-            with suppress(StoreError, OSError):
-                stack.enter_context(alone())
-            _put(backend, group, name, built)
+    for name in [name for name in FORMATS if _copy(backend, group, name) is not None]:
+        for _ in range(ROUNDS):
+            with suppress(BusyError):
+                if _is_refreshed(backend, group, name):
+                    break
+        else:
+            with _alone(backend) as confirm:  # nobody is faster now, but everybody waits
+                _put(backend, group, name, _built(backend, group, name), confirm)
 
 
-def _put(backend: Backend, group: str, name: CopyName, built: Any) -> None:
-    copy = _copy(backend, group, name)  # what else is in it may have changed meanwhile
+def _is_refreshed(backend: Backend, group: str, name: CopyName) -> bool:
+    """Build a copy and put it; return whether nobody has changed anything meanwhile that it should tell.
+
+    Who has made something else has written the copy. Who takes something away does so twice, before and after: it is
+    either gone here, or will be cut out of what is put here. Raises `BusyError` where somebody else may write by now.
+    """
+    path = joined(group, name)
+    version = backend.versions_of([path])
+    built = _built(backend, group, name)
+    with _alone(backend) as confirm:
+        if backend.versions_of([path]) != version:
+            return False
+        added = _put(backend, group, name, built, confirm)
+    return None not in backend.versions_of(added)
+
+
+@contextmanager
+def _alone(backend: Backend) -> Iterator[Callable[[], object]]:
+    """Where nobody else writes a copy, if that can be had; it gives what raises `BusyError` when that is over."""
+    with ExitStack() as stack:
+        confirm = None
+        with suppress(StoreError, OSError):  # such as who may not write at the root
+            confirm = stack.enter_context(backend.alone())
+        yield confirm or (lambda: None)
+
+
+def _put(backend: Backend, group: str, name: CopyName, built: Any, confirm: Callable[[], object]) -> list[str]:
+    """Write a copy, unless it is there; return the files of the nodes that are new in it."""
+    copy = None if built is None else _copy(backend, group, name)  # what else is in it may have changed meanwhile
     if copy is None:
-        return
+        return []
     with _naming(backend, group):
-        is_true = _dumped(copy.data[_PARTS[name]]) == _dumped(built)
-    if not is_true:
-        copy.data[_PARTS[name]] = built
-        _write(backend, group, copy)
+        if _dumped(copy.data[_PARTS[name]]) == _dumped(built):
+            return []
+    before = copy.listed.keys()
+    copy.data[_PARTS[name]] = built
+    confirm()
+    _write(backend, group, copy)
+    file = "" if name == ".zmetadata" else f"/{name}"
+    return [joined(group, f"{key}{file}") for key in copy.listed if key not in before]
 
 
 # --- reading and writing ---------------------------------------------------------------------------------------------

@@ -2,8 +2,8 @@
 
 What was written is read back and compared by digest before it counts; a source that changes meanwhile is refused, and
 nothing is ever replaced. A group or a container is copied by its own metadata; copy those first, from the top down.
-Groups above an artifact are made where they are missing. Those that keep copies of the metadata below them are the
-caller's to bring up to date, once all is copied.
+Groups above an artifact are made where they are missing. A purge may find them without anything just before it is
+there: the caller makes them again, and brings those up to date that keep copies of metadata, once all is copied.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from zarrange.stores.backend import Backend, CopySort, Found, Readable, Receiving, Sending
 
-__all__ = ["Copied", "Work", "copy_artifact", "copy_artifacts", "is_copy"]
+__all__ = ["Copied", "Work", "copy_artifact", "copy_artifacts", "is_copy", "make_groups"]
 
 WORKERS = 8
 """How many files are copied at once between disks."""
@@ -90,6 +90,15 @@ def is_copy(source: Backend, target: Backend, work: Work) -> bool:
     return _digests(source, path, sort) == _digests(target, to, sort)
 
 
+def make_groups(target: Backend, works: Iterable[Work]) -> None:
+    """Make the groups again that are missing above copies that are there. Raises `StoreError`."""
+    for _, to, _, container in ((*work, None)[:4] for work in works):
+        found = target.found(to)
+        if found is not None:
+            with target.creating(to) as groups:
+                _make_groups(groups, to, container or _container(to), found)
+
+
 def _digests(backend: Backend, path: str, sort: CopySort) -> list[File]:
     with backend.sending(path, sort) as sent:
         return sorted((name, size, _digest(sent, name)) for name, size in sent.files())
@@ -121,8 +130,6 @@ def _copy(source: Backend, target: Backend, pool: Executor, workers: int, work: 
                 files = _results(futures)
             sent.check()
             _make_groups(groups, to, container or _container(to), found)
-        # A purge may have found them without anything just before.
-        _make_groups(groups, to, container or _container(to), found)
     return Copied(len(files), sum(size for _, size, _ in files), _whole(files))
 
 

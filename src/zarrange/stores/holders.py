@@ -6,16 +6,18 @@ A group goes only if it says no more than that it is one, so that nothing is los
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from zarrange.errors import DamagedError, NotFoundError, NotInStoreError, StoreError
+from attrs import define, field
+
+from zarrange.errors import MAX_SHOWN, DamagedError, NotFoundError, NotInStoreError, StoreError
 from zarrange.stores.copies import groups_above_all, refresh, strip
+from zarrange.stores.metadata import NODE_METADATA
 from zarrange.stores.paths import joined
 from zarrange.stores.transactions import nothing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from zarrange.stores.backend import Backend
     from zarrange.stores.transactions import Intent
@@ -37,55 +39,98 @@ def drop_empty(backend: Backend, intent: Intent, name: str, guard: Callable[[], 
     """Delete the holders of a removal, the transaction `name`, that nothing is left in. Return what is in the way.
 
     Those stay that another transaction needs, which might put something back into them. `guard` is called before
-    anything is deleted, and raises where this is not to go on.
+    anything is deleted, and raises where this is not to go on. Whoever does this again ends what was interrupted.
     """
-    size = BATCH if backend.in_flight == 1 else SMALL_BATCH
-    inmost_first = sorted(intent.holders, key=lambda one: (-one.count("/"), one))
-    problems: list[str] = []
-    try:
-        for at in range(0, len(inmost_first), size):
-            some = inmost_first[at : at + size]
-            if next(_bare(backend, some), None) is not None:
-                problems += _drop(backend, some, name, guard)
-    except (StoreError, OSError) as error:  # what was removed is gone: nobody waits for this
-        problems.append(str(error))
-    return f"folders above it that nothing is left in may have stayed: {'; '.join(problems)}" if problems else ""
+    dropping = _Dropping(backend, name, guard)
+    dropping.drop(sorted(intent.holders, key=lambda one: (-one.count("/"), one)))
+    return dropping.told()
 
 
-def _drop(backend: Backend, folders: Sequence[str], name: str, guard: Callable[[], object]) -> list[str]:
-    with backend.alone() as confirm:
-        others = [one.intent for one in backend.transactions() if one.id != name and one.phase != "purging"]
-        bare = dict(_bare(backend, (way for way in folders if not any(one.needs(way) for one in others))))
-        groups = [way for way, files in bare.items() if files]
-        copies = groups_above_all(backend, groups)
-        problems: list[str] = []
-        left: Mapping[str, str | None] = {}
+@define
+class _Dropping:
+    """What is dropped: `gone` are the holders that are not there any more, `problems` what is in the way of others."""
+
+    _backend: Backend
+    _name: str
+    _guard: Callable[[], object]
+    gone: set[str] = field(factory=set)
+    problems: dict[str, None] = field(factory=dict)
+
+    def told(self) -> str:
+        """Return a sentence about what is in the way, if anything is: what was removed is gone, and nobody waits."""
+        if not self.problems:
+            return ""
+        told = "; ".join([*self.problems][:MAX_SHOWN])
+        more = len(self.problems) - MAX_SHOWN
+        more_told = f"; and {more} more" if more > 0 else ""
+        return f"folders above it that nothing is left in may have stayed, or still be listed: {told}{more_told}"
+
+    def drop(self, inmost_first: Sequence[str]) -> None:
+        """Drop those holders that nothing is in but such before them, and take them out of the copies above."""
+        size = BATCH if self._backend.in_flight == 1 else SMALL_BATCH
         try:
-            for copy in copies:
-                strip(backend, copy, groups)
-            left = backend.drop(bare, lambda: (confirm(), guard()))
+            for at in range(0, len(inmost_first), size):
+                some = inmost_first[at : at + size]
+                if next(self._bare(some), None) is not None:
+                    self._drop(some)
         except (StoreError, OSError) as error:
-            problems.append(str(error))
-        problems += filter(None, left.values())
-        for copy in copies if problems or left else ():
+            self.problems[str(error)] = None
+        try:
+            self._cut()
+        except (StoreError, OSError) as error:
+            self.problems[str(error)] = None
+
+    def _drop(self, folders: Sequence[str]) -> None:
+        with self._backend.alone() as confirm:
+            others = [one.intent for one in self._backend.transactions() if one.id != self._name]
+            bare = dict(self._bare(way for way in folders if not any(one.needs(way) for one in others)))
+            self.gone |= bare.keys()
+            left = self._backend.drop(bare, lambda: (confirm(), self._guard()))
+            self.gone -= left.keys()
+            self.problems |= dict.fromkeys(filter(None, left.values()))
+
+    def _cut(self) -> None:
+        """Take what is gone out of the copies: not before, or they could miss what is there, if this is interrupted."""
+        copies = groups_above_all(self._backend, self.gone)
+        if not copies:
+            return
+        with self._backend.alone() as confirm:
+            for copy in copies:
+                confirm()
+                strip(self._backend, copy, self.gone)
+        for copy in copies if self._is_any_back() else ():
             try:
-                refresh(backend, copy)
+                refresh(self._backend, copy)
             except (StoreError, OSError) as error:
-                problems.append(f"the copy of metadata in {joined(backend.root, copy)!r} may list too little: {error}")
-    return problems
+                shown = joined(self._backend.root, copy)
+                self.problems[f"the copy of metadata in {shown!r} may list too little: {error}"] = None
 
+    def _is_any_back(self) -> bool:
+        """Whether somebody may have made again what was cut, and then brought the copies up to date in vain."""
+        try:
+            nodes = [joined(way, name) for way in self.gone for name in NODE_METADATA]
+            return any(version is not None for version in self._backend.versions_of(nodes))
+        except (StoreError, OSError):
+            return True
 
-def _bare(backend: Backend, folders: Iterable[str]) -> Iterator[tuple[str, dict[str, bytes]]]:
-    """Yield the folders that have nothing in them but such before them, with the metadata that are in them."""
-    inner: dict[str, set[str]] = {}
-    for folder in folders:
-        files = None
-        with suppress(NotFoundError, NotInStoreError, DamagedError):  # somebody has put something else there
-            files = backend.alone_in(folder, inner.get(folder, ()))
-        if files is not None and is_plain(files):
-            yield folder, files
-            outer, _, name = folder.rpartition("/")
-            inner.setdefault(outer, set()).add(name)
+    def _bare(self, folders: Iterable[str]) -> Iterator[tuple[str, dict[str, bytes]]]:
+        """Yield the folders that have nothing in them but such before them, with the metadata that are in them."""
+        inner: dict[str, set[str]] = {}
+        for folder in folders:
+            files = self._alone_in(folder, inner.get(folder, ()))
+            if files is not None and is_plain(files):
+                yield folder, files
+                outer, _, name = folder.rpartition("/")
+                inner.setdefault(outer, set()).add(name)
+
+    def _alone_in(self, folder: str, besides: Collection[str]) -> dict[str, bytes] | None:
+        try:
+            return self._backend.alone_in(folder, besides)
+        except (NotFoundError, NotInStoreError, DamagedError):  # somebody has put something else there
+            return None
+        except (StoreError, OSError) as error:
+            self.problems[str(error)] = None
+            return None
 
 
 def is_plain(files: Mapping[str, bytes]) -> bool:

@@ -84,7 +84,7 @@ class Operations(Places):
         Without a grace it is deleted for good, and whoever holds it open loses what they are reading: zarr reads chunks
         that are gone as zeros. When it is deleted, the folders and groups above go that are left with nothing, have no
         attributes, and are of no kind themselves. Takes and raises what `plan_removal` and `Plan.apply` do;
-        `LeftoverError` where it is out of sight but could not be deleted.
+        `LeftoverError` where it is out of sight but could not be deleted, `EmptyFoldersError` where only those stayed.
         """
         self._begin()
         done = self.plan_removal(artifact, recursive=recursive, grace=grace).apply()

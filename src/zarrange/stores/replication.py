@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from attrs import evolve, frozen
 
 from zarrange.errors import StoreError
-from zarrange.stores.copies import groups_above, refresh, without_copy
-from zarrange.stores.copying import copy_artifacts, is_copy
+from zarrange.stores.copies import groups_above_all, refresh, without_copy
+from zarrange.stores.copying import copy_artifacts, is_copy, make_groups
 from zarrange.stores.metadata import METADATA, parse_object
 from zarrange.stores.migration import check_targets, look, short_of_room
 from zarrange.stores.paths import joined
@@ -47,12 +47,13 @@ def plan_copy(source: Backend, target: Backend, asked: Asked) -> Plan:
     view = look(source, asked, is_copy=True)
     there = {step.path for step in view.steps if _is_there(source, target, _work(view, step))}
     view.left += Ways(source, view).staying()
-    ends = tuple(step.target or "" for step in view.steps)
+    whole = tuple(_work(view, step) for step in view.steps)
     view.steps = [step for step in view.steps if step.path not in there]
     view.moves = [move for move in view.moves if there.isdisjoint(_things(move))]
     check_targets(target, view, (*_taken(target, view), *short_of_room(source, target, view)))
     left = (*view.all_left, *(Left(path, "it is there already, and the same") for path in sorted(there)))
-    do = partial(_copy, _Copy(source, target, asked.new, tuple(_work(view, step) for step in view.steps), ends))
+    works = tuple(work for work in whole if work[0] not in there)
+    do = partial(_copy, _Copy(source, target, asked.new, works, whole))
     steps = tuple(evolve(step, target=f"{target.root}/{step.target}") for step in view.steps)
     return Plan("copy", source.root, steps, left, backend=source, do=do, is_more=True)
 
@@ -100,8 +101,8 @@ class _Copy:
     target: Backend
     layout: Layout
     works: tuple[Work, ...]
-    ends: tuple[str, ...]
-    """Where everything is to be in the end, also what is there already."""
+    whole: tuple[Work, ...]
+    """Also what is there already."""
 
 
 def _copy(copy: _Copy, check: Callable[[], None], progress: Progress, executor: Executor | None) -> None:
@@ -117,6 +118,9 @@ def _copy(copy: _Copy, check: Callable[[], None], progress: Progress, executor: 
         work(groups)
     for _ in spread(work, others, executor=executor, batch=BATCH, progress=progress):
         pass
-    for group in {group for to in copy.ends for group in groups_above(copy.target, to)}:
+    of_folders = {(work[1].rpartition("/")[0], work[3:]): work for work in copy.whole}
+    for _ in spread(partial(make_groups, copy.target), of_folders.values(), workers=copy.target.in_flight):
+        pass
+    for group in groups_above_all(copy.target, [to for _, to, *_ in copy.whole]):
         refresh(copy.target, group)
     write_record(copy.target, copy.layout)

@@ -304,4 +304,4 @@ class Store(Finder, Operations):
     def _consolidate(self, relative: Identifier) -> None:
         if not isinstance(relative, FileIdentifier):
             for group in groups_above(self._backend, relative.path):
-                refresh(self._backend, group, self._backend.alone)
+                refresh(self._backend, group)

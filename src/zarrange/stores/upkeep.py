@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from zarrange.errors import BusyError, LeftoverError, NotFoundError, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from zarrange.stores.backend import Backend
     from zarrange.stores.transactions import Transaction
@@ -33,10 +33,8 @@ def settle(backend: Backend) -> None:
 
     What cannot be purged stays, and is told by `zarrange doctor`. Raises `StoreError` for what cannot be recovered.
     """
-    for transaction in recover(backend):
-        if transaction.is_expired(time.time()):
-            with suppress(StoreError, OSError):
-                backend.purge(transaction.id)
+    for _ in purge(backend):
+        pass
 
 
 def end_interrupted(backend: Backend) -> Iterator[tuple[Transaction, Exception | None]]:
@@ -68,25 +66,19 @@ def undo(backend: Backend, name: str | None) -> Transaction:
     return chosen[-1]
 
 
-def recover(backend: Backend) -> list[Transaction]:
-    """Bring every interrupted transaction to its end; return the others, and what may not be deleted yet.
-
-    Raises `StoreError`.
-    """
-    found = backend.transactions()
-    if not found:
-        backend.tidy()
-    for transaction in found:
-        if transaction.is_interrupted:
-            # Somebody else is at it; what cannot be deleted is in nobody's way.
-            with suppress(BusyError, LeftoverError):
-                _unless_over(backend, backend.recover, transaction)
-    return [one for one in found if not one.is_interrupted or one.phase == "purging"]
+def recover(backend: Backend) -> None:
+    """Bring every interrupted transaction to its end. Raises `StoreError`, but for what cannot be deleted."""
+    _recover(backend, [one for one in _found(backend) if one.is_interrupted])
 
 
 def purge(backend: Backend, *, is_now: bool = False) -> Iterator[tuple[Transaction, Exception | None]]:
-    """Purge what is in the trash and may go, or with `is_now` all of it; yield each with what was in the way."""
-    for transaction in recover(backend):
+    """Purge what is in the trash and may go, or with `is_now` all of it; yield each with what was in the way.
+
+    Those with an `EmptyFoldersError` are over. Raises `StoreError` for what cannot be recovered.
+    """
+    found = _found(backend)
+    _recover(backend, [one for one in found if one.is_interrupted and one.phase != "purging"])
+    for transaction in found:
         if _may_go(transaction, is_now=is_now):
             try:
                 _unless_over(backend, backend.purge, transaction)
@@ -94,6 +86,21 @@ def purge(backend: Backend, *, is_now: bool = False) -> Iterator[tuple[Transacti
                 yield transaction, error
             else:
                 yield transaction, None
+
+
+def _found(backend: Backend) -> list[Transaction]:
+    """What there is to be brought to an end, or may be; where there is nothing, what is left of others goes."""
+    found = backend.transactions()
+    if not found:
+        backend.tidy()
+    return found
+
+
+def _recover(backend: Backend, interrupted: Iterable[Transaction]) -> None:
+    for transaction in interrupted:
+        # Somebody else is at it; what cannot be deleted is in nobody's way.
+        with suppress(BusyError, LeftoverError):
+            _unless_over(backend, backend.recover, transaction)
 
 
 def _unless_over(backend: Backend, do: Callable[[str], None], transaction: Transaction) -> None:
@@ -108,7 +115,8 @@ def _unless_over(backend: Backend, do: Callable[[str], None], transaction: Trans
 def _may_go(transaction: Transaction, *, is_now: bool) -> bool:
     if transaction.phase == "purging":
         return not transaction.is_live
-    return transaction.phase == "placed" and (is_now or transaction.is_expired(time.time()))
+    is_kept = transaction.phase == "placed" and not transaction.is_interrupted
+    return is_kept and (is_now or transaction.is_expired(time.time()))
 
 
 def refuse_busy(backend: Backend, path: str) -> None:

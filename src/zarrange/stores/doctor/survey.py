@@ -8,14 +8,16 @@ paths, as those of the catalog do.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, TypeAlias
 
 from attrs import define, field, frozen
 
-from zarrange.errors import AmbiguousPathError, UnreadableError
+from zarrange.errors import AmbiguousPathError, StoreError, UnreadableError
 from zarrange.stores.backend import ARTICLES, FILE, FOLDER, WORKING_FOLDER, Requests
 from zarrange.stores.entries import FITTING, Entry, Unreadable
+from zarrange.stores.holders import is_plain
 from zarrange.stores.metadata import METADATA
 from zarrange.stores.paths import joined, ordered_by
 from zarrange.stores.schedule import in_order
@@ -155,8 +157,12 @@ class _Walk:
 
     def _is_going(self, path: str, found: Found) -> bool:
         """Whether a folder goes with what was removed when that is purged, if nothing is in it."""
-        says_more = found.node is not None and (found.node.attributes or found.node.is_consolidated)
-        return path in self._holders and found.sort in {"folder", "group"} and not says_more
+        if path not in self._holders or found.sort not in {"folder", "group"}:
+            return False
+        with suppress(StoreError, OSError):
+            files = self._backend.alone_in(path, ())
+            return files is not None and is_plain(files)
+        return False
 
     def _is_hidden(self, path: str) -> bool:
         """Whether a folder is only what is left of something that was removed, until it is purged."""

@@ -139,24 +139,34 @@ class Descent:
         return left if left != path else None
 
     def is_removed(self, path: str) -> bool:
-        """Remove an empty folder, and return whether it is gone.
+        """Remove an empty folder, and return whether it is gone, whatever is in the way."""
+        with suppress(OSError):
+            return self.removes(path)
+        return False
+
+    def removes(self, path: str) -> bool:
+        """Remove an empty folder; return whether it is gone, and not something in it. Raises `OSError`.
 
         It is tried once more where that fails, for nobody comes back to a folder with nothing in it.
         """
-        for _ in range(2):
-            try:
-                folder, name = self.above(path)
-                os.rmdir(name, dir_fd=folder)
-            except FileNotFoundError:
-                return True
-            except NotInStoreError:
+        with suppress(OSError):
+            return self._removes(path)
+        return self._removes(path)
+
+    def _removes(self, path: str) -> bool:
+        try:
+            folder, name = self.above(path)
+            os.rmdir(name, dir_fd=folder)
+        except FileNotFoundError:
+            return True
+        except NotInStoreError:
+            return False
+        except OSError as error:
+            if error.errno in _IN_THE_WAY:
                 return False
-            except OSError as error:
-                if error.errno in _IN_THE_WAY:
-                    return False
-            else:
-                return True
-        return False
+            tell(error, self.shown(path))
+            raise
+        return True
 
     def sync(self, paths: Iterable[str]) -> None:
         """Bring the names in folders to the disk, and theirs where they are new themselves; what is gone needs none."""

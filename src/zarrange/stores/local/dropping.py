@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from zarrange.errors import NotFoundError, NotInStoreError, StoreError
-from zarrange.stores.local.descent import Descent, status
+from zarrange.errors import AlreadyExistsError, NotFoundError, NotInStoreError, StoreError
+from zarrange.stores.local.descent import Descent, rename, status
 from zarrange.stores.local.nodes import read_file
 from zarrange.stores.local.reading import unreadable
-from zarrange.stores.local.writing import write_file
+from zarrange.stores.local.writing import is_aside, new_aside, sweep, write_file
 from zarrange.stores.metadata import METADATA
 
 if TYPE_CHECKING:
@@ -22,14 +21,15 @@ __all__ = ["alone_in", "drop"]
 def alone_in(root: str, path: str, besides: Collection[str]) -> dict[str, bytes] | None:
     """Return the metadata files in a folder, `None` where there is more in it than these and some names.
 
-    Where there is no folder, it has none. Raises `NotInStoreError` for a way that passes a symlink or a file, and
-    `UnreadableError`.
+    Where there is no folder, it has none. What is being written does not count, or what was when its writer died.
+    Raises `NotInStoreError` for a way that passes a symlink or a file, and `UnreadableError`.
     """
     with Descent(root) as descent:
         try:
             folder = descent.folder(path)
             with os.scandir(folder) as items:
-                if any(item.name not in METADATA and item.name not in besides for item in items):
+                others = (item.name for item in items if item.name not in METADATA and item.name not in besides)
+                if not all(map(is_aside, others)):
                     return None
             names = [name for name in sorted(METADATA) if status(folder, name) is not None]
         except NotFoundError:
@@ -52,36 +52,74 @@ def drop(root: str, folders: Mapping[str, Mapping[str, bytes]], guard: Callable[
     That is `None` where there is more by now: then nothing is touched, or the files come back.
     """
     left: dict[str, str | None] = {}
+    done: list[str] = []
     with Descent(root) as descent:
-        for path, files in folders.items():
-            guard()
-            try:
-                if not _is_dropped(descent, path, files):
-                    left[path] = None
-            except OSError as error:
-                left[path] = f"{descent.shown(path)!r}: {error.strerror or error}"
-            except StoreError as error:
-                left[path] = str(error)
-        descent.sync({path.rpartition("/")[0] for path in folders if path not in left})
+        try:
+            for path, files in folders.items():
+                guard()
+                try:
+                    if _is_dropped(descent, path, files):
+                        done.append(path)
+                    else:
+                        left[path] = None
+                except OSError as error:
+                    left[path] = f"{descent.shown(path)!r}: {error.strerror or error}"
+                except StoreError as error:
+                    left[path] = str(error)
+        finally:
+            descent.sync({path.rpartition("/")[0] for path in done})
     return left
 
 
 def _is_dropped(descent: Descent, path: str, files: Mapping[str, bytes]) -> bool:
-    with suppress(NotFoundError):
+    sweep(descent, path)
+    try:
         folder = descent.folder(path)
-        names = set(os.listdir(folder))
-        if names != files.keys() or any(read_file(folder, name) != content for name, content in files.items()):
-            return not names and descent.is_removed(path)
-        like = {name: status(folder, name) for name in files}
-        is_removed = False
+    except NotFoundError:
+        return True
+    names = {*os.listdir(folder)}
+    if names and names != files.keys():
+        return False
+    taken: dict[str, os.stat_result] = {}
+    is_removed = False
+    try:
+        is_removed = all(_is_taken(folder, name, files[name], taken) for name in names) and descent.removes(path)
+    finally:
+        if not is_removed:
+            _bring_back(descent, path, files, taken)
+    return is_removed
+
+
+def _is_taken(folder: int, name: str, content: bytes, taken: dict[str, os.stat_result]) -> bool:
+    """Delete a file, if it is this one, and note what it was; what somebody else has put in its place stays."""
+    aside = new_aside()
+    try:
+        rename(folder, name, folder, aside, name)
+    except NotFoundError:
+        return False
+    try:
+        found = status(folder, aside)
+        if found is not None and read_file(folder, aside) == content:
+            os.unlink(aside, dir_fd=folder)
+            taken[name] = found
+    finally:
+        if name not in taken:
+            try:
+                rename(folder, aside, folder, name, name)
+            except AlreadyExistsError:  # a still newer one
+                os.unlink(aside, dir_fd=folder)
+    return name in taken
+
+
+def _bring_back(descent: Descent, path: str, files: Mapping[str, bytes], taken: Mapping[str, os.stat_result]) -> None:
+    """Write files again: what somebody has put there past zarrange has its group again. Raises `StoreError`."""
+    problems = []
+    for name, like in taken.items():
         try:
-            for name in files:
-                os.unlink(name, dir_fd=folder)
-            is_removed = descent.is_removed(path)
-        finally:
-            for name, content in files.items() if not is_removed else ():
-                # What somebody has put there past zarrange has its group again.
-                with suppress(OSError, StoreError):
-                    write_file(descent, f"{path}/{name}", content, replace=False, like=like[name])
-        return is_removed
-    return True
+            write_file(descent, f"{path}/{name}", files[name], replace=False, like=like)
+        except AlreadyExistsError:  # who put something there has seen to it
+            pass
+        except (OSError, StoreError) as error:
+            problems.append(f"its {name} was deleted, and could not be written again: {error}")
+    if problems:
+        raise StoreError(f"{descent.shown(path)!r}: {'; '.join(problems)}")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from zarrange.errors import (
     AlreadyExistsError,
+    EmptyFoldersError,
     LeftoverError,
     NotFoundError,
     NotInStoreError,
@@ -126,8 +127,8 @@ def undo(backend: Backend, name: str) -> None:
 def purge(backend: Backend, name: str) -> None:
     """Delete what a removal took, for good.
 
-    Raises `NotInStoreError` for what something new is in, and `LeftoverError` for what cannot be deleted: it keeps its
-    entry.
+    Raises `NotInStoreError` for what something new is in, and `LeftoverError` for what cannot be deleted: both keep
+    their entry. Raises `EmptyFoldersError` when it is over.
     """
     with _seized(backend, name) as moving:
         moving.recover()
@@ -236,7 +237,7 @@ class _Moving:
         problem = drop_empty(self._backend, self._intent, self.journal.name)
         self._end()
         if problem:
-            raise LeftoverError(f"removed, but {problem}")
+            raise EmptyFoldersError(f"removed, but {problem}")
 
     def _give_up(self) -> None:
         """Put everything back after a failure."""
@@ -283,12 +284,21 @@ class _Moving:
     # --- aside, and back ---------------------------------------------------------------------------------------------
 
     def _stage(self, progress: Callable[[int, int], None]) -> None:
-        for group in self._intent.groups:
-            strip(self._backend, group, [node for thing, _ in self._moves if (node := _node(thing)) is not None])
+        self._strip()
         for number, (thing, _) in enumerate(self._moves):
             self._aside.take(thing)
             progress(number + 1, len(self._moves))
+        self._strip()  # who has looked just before may have listed it again
         self._aside.sync()
+
+    def _strip(self) -> None:
+        """Take what goes out of the copies of metadata that groups keep."""
+        if not self._intent.groups:
+            return
+        nodes = [node for thing, _ in self._moves if (node := _node(thing)) is not None]
+        with self._backend.alone():
+            for group in self._intent.groups:
+                strip(self._backend, group, nodes)
 
     def _back(self) -> None:
         """Put back what is aside, and end the transaction. Raises `AlreadyExistsError` where something is by now."""

@@ -16,9 +16,10 @@ from zarrange.stores.metadata import LEFTOVER
 if TYPE_CHECKING:
     from zarrange.stores.local.descent import Descent
 
-__all__ = ["sweep", "write_file"]
+__all__ = ["is_aside", "new_aside", "sweep", "write_file"]
 
-_is_aside = re.compile(rf"\.[0-9a-f]{{16}}{re.escape(LEFTOVER)}").fullmatch
+is_aside = re.compile(rf"\.[0-9a-f]{{16}}{re.escape(LEFTOVER)}").fullmatch
+"""Whether a file has a name for what is not yet at its place, or not any more. Nobody misses it but who is at it."""
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -66,10 +67,15 @@ def write_file(  # noqa: PLR0913 - what, where, and how
         descent.sync([path.rpartition("/")[0]])
 
 
+def new_aside() -> str:
+    """Return a name that nobody else has."""
+    return f".{secrets.token_hex(8)}{LEFTOVER}"
+
+
 def _made(folder: int) -> tuple[int, str]:
     """Make a file that is locked as long as we live, so that others do not sweep it; return it open, with its name."""
     while True:
-        aside = f".{secrets.token_hex(8)}{LEFTOVER}"
+        aside = new_aside()
         descriptor = os.open(aside, _NEW, 0o666, dir_fd=folder)
         try:
             with suppress(OSError):  # some file systems have no locks: there, nothing is ever swept
@@ -89,7 +95,7 @@ def sweep(descent: Descent, path: str) -> None:
         folder = descent.folder(path)
     except NotFoundError:
         return
-    for name in filter(_is_aside, os.listdir(folder)):
+    for name in filter(is_aside, os.listdir(folder)):
         with suppress(OSError):
             descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
             try:

@@ -17,8 +17,9 @@ from zarrange.errors import AlreadyExistsError, NotFoundError, StoreError, Unrea
 from zarrange.stores.backend import FOLDER, Found, Requests
 from zarrange.stores.metadata import METADATA, NODE_METADATA, is_part
 from zarrange.stores.paths import joined
+from zarrange.stores.remote import dropping
 from zarrange.stores.remote.connection import Absent, is_proper, refuse_pickle
-from zarrange.stores.remote.creation import create_array, take_back, ways_without_metadata
+from zarrange.stores.remote.creation import create_array, ways_without_metadata
 from zarrange.stores.remote.leases import locked, tidy
 from zarrange.stores.remote.objects import PAGE, Objects, parsed
 from zarrange.stores.remote.streams import open_reader, open_writer
@@ -232,7 +233,7 @@ class RemoteBackend:
         except BaseException:
             for way in reversed(bare):
                 with suppress(StoreError):
-                    take_back(self._objects, way)
+                    dropping.take_back(self._objects, way)
             raise
 
     def create_array(self, container: str, dataset: str, options: dict[str, Any], around: Around) -> None:
@@ -247,45 +248,11 @@ class RemoteBackend:
 
     def alone_in(self, folder: str, besides: Collection[str]) -> dict[str, bytes] | None:
         """Return the metadata files in a folder, `None` where there is more below it than these and some names."""
-        names = self._objects.told(folder, self._alone_in, folder, besides)
-        return None if names is None else {name: self.read(joined(folder, name)) for name in names}
-
-    def _alone_in(self, folder: str, besides: Collection[str]) -> list[str] | None:
-        names = []
-        for path in self._objects.keys(folder):
-            name, is_below, _ = path[len(folder) + 1 :].partition("/")
-            if name in METADATA and not is_below:
-                names.append(name)
-            elif name not in besides:
-                return None
-        return names
+        return dropping.alone_in(self._objects, folder, besides)
 
     def drop(self, folders: Mapping[str, Mapping[str, bytes]], guard: Callable[[], object]) -> dict[str, str | None]:
-        """Delete the metadata of groups without anything in them; where somebody puts something there, they are back.
-
-        Of who makes an array there past that, or has looked for the group before, the array stays, but not the group.
-        """
-        left: dict[str, str | None] = {}
-        for folder, files in folders.items():
-            guard()
-            try:
-                if files and not self._is_dropped(folder, files):
-                    left[folder] = None
-            except StoreError as error:
-                left[folder] = str(error)
-        return left
-
-    def _is_dropped(self, folder: str, files: Mapping[str, bytes]) -> bool:
-        if self.alone_in(folder, ()) != files:
-            return False
-        paths = {joined(folder, name): content for name, content in files.items()}
-        self._objects.delete([*paths])
-        if self.alone_in(folder, ()) == {}:
-            return True
-        for path, content in paths.items():
-            with suppress(AlreadyExistsError):
-                self._objects.create(path, content)
-        return False
+        """Delete the metadata of groups without anything in them; where somebody puts something in, they are back."""
+        return dropping.drop(self._objects, folders, guard)
 
     def sending(self, path: str, sort: CopySort) -> AbstractContextManager[Sending]:
         """A context for copying from a path: each object as a stream."""

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import errno
 from contextlib import suppress
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from zarrange.errors import AlreadyExistsError, NotInStoreError, StoreError
 from zarrange.stores.backend import FILE, Found
-from zarrange.stores.metadata import METADATA, NODE_METADATA
+from zarrange.stores.metadata import NODE_METADATA
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from zarrange.stores.remote.bridge import Held
     from zarrange.stores.remote.objects import Objects
 
-__all__ = ["CLAIM", "create_array", "take_back", "ways_without_metadata"]
+__all__ = ["CLAIM", "create_array", "ways_without_metadata"]
 
 CLAIM = "zarr.json.partial"
 """The key below an array that is held by whoever writes its data, while it has no metadata yet."""
@@ -119,10 +118,3 @@ def ways_without_metadata(objects: Objects, path: str, pool: Executor) -> list[s
 def _on_the_way(objects: Objects, way: str) -> Found:
     found = objects.told(way, objects.node, way)
     return FILE if found.sort == "folder" and objects.told(way, objects.length, way) is not None else found
-
-
-def take_back(objects: Objects, way: str) -> None:
-    """Delete the metadata of a group in which there is nothing else."""
-    keys = list(islice(objects.keys(way), len(METADATA) + 1))
-    if all(key.removeprefix(f"{way}/") in METADATA for key in keys):
-        objects.delete(keys)

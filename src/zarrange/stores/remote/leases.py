@@ -79,7 +79,7 @@ class Held:
         self._objects = objects
         self._holder = secrets.token_hex(8)
         self._safe_until = 0.0
-        shown = objects.url(LOCK)
+        self._shown = shown = objects.url(LOCK)
         end = time.monotonic() + patience
         pause = MOMENT
         try:
@@ -110,8 +110,8 @@ class Held:
     def confirm(self) -> None:
         """Raise `BusyError` where another process has taken the lock since."""
         found = read(self._objects, LOCK)
-        if found is None or parsed(found[0], _Lock, self._objects.url(LOCK)).holder != self._holder:
-            raise BusyError("it took so long to begin that another process could; try again")
+        if found is None or parsed(found[0], _Lock, self._shown).holder != self._holder:
+            raise BusyError(f"it took so long that another process may have begun: the lock {self._shown!r} has ended")
 
     def release(self) -> None:
         """Delete the lock, unless another process may have it by now."""

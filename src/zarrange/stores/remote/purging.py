@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from zarrange.errors import BusyError, LeftoverError, NotInStoreError, StoreError
+from zarrange.errors import BusyError, EmptyFoldersError, LeftoverError, NotInStoreError, StoreError
 from zarrange.stores.metadata import NODE_METADATA
 from zarrange.stores.paths import above
 from zarrange.stores.remote.copying import delete_all, stamp
@@ -29,7 +29,8 @@ __all__ = ["purge"]
 def purge(steps: Steps) -> None:
     """Delete the rests and what is in the trash, then the tombstone.
 
-    Raises `NotInStoreError` where something new is, and `LeftoverError` for what cannot be deleted: it keeps its entry.
+    Raises `NotInStoreError` where something new is, and `LeftoverError` for what cannot be deleted: both keep their
+    entry. Raises `EmptyFoldersError` when it is over.
     """
     purging = _Purging(steps)
     try:
@@ -40,7 +41,7 @@ def purge(steps: Steps) -> None:
         problem = steps.drop_holders()
         steps.end()
         if problem:
-            raise LeftoverError(f"removed, but {problem}")
+            raise EmptyFoldersError(f"removed, but {problem}")
     except (BusyError, LeftoverError, NotInStoreError):
         raise
     except StoreError as error:

@@ -201,21 +201,18 @@ class Steps:
         nodes = {source_of(self.intent, one).rpartition("/")[0] for one in self.inventory.kept}
         groups = [group for group in self.intent.groups if not any(one in nodes for one in (group, *above(group)))]
         if groups:
-            with locked(self.objects):
+            with locked(self.objects) as lock:
                 for group in groups:
+                    lock.confirm()
                     strip(self._backend, group, nodes)
 
     def refresh(self) -> None:
         """Bring the copies of metadata that groups keep up to date; one that lists too little is only told."""
-        groups = self._groups()
-        if groups:
-            with locked(self.objects):
-                for group in groups:
-                    try:
-                        refresh(self._backend, group)
-                    except StoreError as error:
-                        shown = self.objects.url(group)
-                        self.problems.append(f"the copy of metadata in {shown!r} lists too little: {error}")
+        for group in self._groups():
+            try:
+                refresh(self._backend, group)
+            except StoreError as error:
+                self.problems.append(f"the copy of metadata in {self.objects.url(group)!r} lists too little: {error}")
 
     def _groups(self) -> tuple[str, ...]:
         """The groups that keep copies: of what comes back, also those that have begun to while it was away."""

@@ -109,7 +109,8 @@ def undo(backend: Backend, objects: Objects, name: str) -> None:
 def purge(backend: Backend, objects: Objects, name: str, progress: Progress) -> None:
     """Delete what a removal took, for good.
 
-    Raises `NotInStoreError` where something new is, and `LeftoverError` for what cannot be deleted: it keeps its entry.
+    Raises `NotInStoreError` where something new is, and `LeftoverError` for what cannot be deleted: both keep their
+    entry. Raises `EmptyFoldersError` when it is over.
     """
     with _seized(backend, objects, name, progress) as steps:
         if steps.lease.tombstone.step != "placed":
@@ -167,10 +168,15 @@ def _prepare(steps: Steps) -> None:
     steps.check_unchanged(is_hidden=False)
     if steps.intent.is_exclusive:
         steps.lease.advance("hiding")
-        steps.strip()
-        steps.hide()
+        _hide(steps)
         steps.check_unchanged(is_hidden=True)
     steps.lease.advance("clearing")
+
+
+def _hide(steps: Steps) -> None:
+    steps.strip()
+    steps.hide()
+    steps.strip()  # who has looked just before may have listed it again
 
 
 def _recover(steps: Steps) -> None:
@@ -210,8 +216,7 @@ def _forward(steps: Steps) -> None:
 def _remove(steps: Steps) -> None:
     lease = steps.lease
     if lease.tombstone.step == "clearing":
-        steps.strip()
-        steps.hide()
+        _hide(steps)
         steps.clear()
         if lease.tombstone.grace > 0:
             lease.advance("placed", keep_until=now() + lease.tombstone.grace)
