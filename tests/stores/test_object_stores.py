@@ -258,6 +258,25 @@ class TestAtTheSameTime:
         assert len(arrays_listed(kept)[0]) == 1
         assert kept.examine() == ()
 
+    @pytest.mark.parametrize(("kind", "box"), [("image", "box"), ("old_image", "old_box")])
+    def test_nobody_else(self, store, monkeypatch, kind, box):
+        """Where nobody else is at work, a copy is built once, also if some nodes have no file of attributes."""
+        where = identify(store, kind)
+        container = create(store, box).path.removeprefix(f"{store.root}/")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", zarr.errors.ZarrUserWarning)
+            zarr.consolidate_metadata(store._backend.zarr_store(container))
+        create(store, kind)
+        for path in [path for path in files(store) if path.endswith("/.zattrs")]:
+            delete(store, path)
+        with store._backend.alone():
+            copies.strip(store._backend, container, [where.path.removeprefix(f"{store.root}/")])
+        real, built = copies._built, []
+        monkeypatch.setattr(copies, "_built", lambda *args: built.append(args) or real(*args))
+        refresh(store._backend, container)
+        assert len(built) == 1
+        assert store.examine() == ()
+
     def test_a_lock_that_ends(self, kept, monkeypatch):
         """Whoever has lost the lock before the copy is put builds it again."""
         real, confirmed = type(kept._backend).alone, []

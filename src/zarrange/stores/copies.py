@@ -125,7 +125,7 @@ def refresh(backend: Backend, group: str) -> None:
 
     Where it has none, or one that is true, nothing is written. Others may change what is below at the same time, if
     they bring the copy up to date when something is there (by this), and when it is gone (by `strip`): the last one's
-    is true. Raises `UnreadableError`, also for what is below it; `BusyError` where others were always faster.
+    is true. Raises `UnreadableError`, also for what is below it; `BusyError` where the lock did not last for it.
     """
     for name in [name for name in FORMATS if _copy(backend, group, name) is not None]:
         for _ in range(ROUNDS):
@@ -164,7 +164,7 @@ def _alone(backend: Backend) -> Iterator[Callable[[], object]]:
 
 
 def _put(backend: Backend, group: str, name: CopyName, built: Any, confirm: Callable[[], object]) -> list[str]:
-    """Write a copy, unless it is there; return the files of the nodes that are new in it."""
+    """Write a copy, unless it is there; return the files that make the nodes which are new in it."""
     copy = None if built is None else _copy(backend, group, name)  # what else is in it may have changed meanwhile
     if copy is None:
         return []
@@ -175,8 +175,10 @@ def _put(backend: Backend, group: str, name: CopyName, built: Any, confirm: Call
     copy.data[_PARTS[name]] = built
     confirm()
     _write(backend, group, copy)
-    file = "" if name == ".zmetadata" else f"/{name}"
-    return [joined(group, f"{key}{file}") for key in copy.listed if key not in before]
+    new = [joined(group, key) for key in copy.listed if key not in before]
+    if name == ".zmetadata":  # which lists files, also some that need not be there
+        return [path for path in new if path.rpartition("/")[2] in NODE_METADATA]
+    return [joined(path, name) for path in new]
 
 
 # --- reading and writing ---------------------------------------------------------------------------------------------
