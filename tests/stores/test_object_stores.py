@@ -425,6 +425,23 @@ class TestHolders:
         assert len(there) == 1
         assert store.examine() == ()
 
+    def test_a_failure_in_passing(self, store, monkeypatch):
+        """The copy above is brought up to date also where that fails once."""
+        where = create(store, "image")
+        consolidate(store)
+        store.remove(where, grace=3600)
+        real, failures = holders.strip, [StoreError("no answer")]
+
+        def strip(*args):
+            if failures:
+                raise failures.pop()
+            real(*args)
+
+        monkeypatch.setattr(holders, "strip", strip)
+        store.purge(is_now=True)
+        assert failures == []
+        assert store.examine() == ()
+
     def test_one_that_cannot_be_read(self, store, monkeypatch):
         """What is in the way of one group is told, and keeps no other one but those above it."""
         for step in (1, 2, 3):

@@ -75,10 +75,15 @@ class _Dropping:
                     self._drop(some)
         except (StoreError, OSError) as error:
             self.problems[str(error)] = None
-        try:
-            self._cut()
-        except (StoreError, OSError) as error:
-            self.problems[str(error)] = None
+        problem = ""
+        for _ in range(2):  # it may fail in passing, and nobody comes back to this
+            try:
+                self._cut()
+            except (StoreError, OSError) as error:
+                problem = str(error)
+            else:
+                return
+        self.problems[problem] = None
 
     def _drop(self, folders: Sequence[str]) -> None:
         with self._backend.alone() as confirm:
@@ -103,7 +108,7 @@ class _Dropping:
                 refresh(self._backend, copy)
             except (StoreError, OSError) as error:
                 shown = joined(self._backend.root, copy)
-                self.problems[f"the copy of metadata in {shown!r} may list too little: {error}"] = None
+                raise StoreError(f"the copy of metadata in {shown!r} may list too little: {error}") from error
 
     def _is_any_back(self) -> bool:
         """Whether somebody may have made again what was cut, and then brought the copies up to date in vain."""
