@@ -125,6 +125,20 @@ class TestDrop:
         assert os.listdir(group) == ["zarr.json"]
         assert (group / "zarr.json").read_bytes() == GROUP
 
+    def test_an_interrupt_and_a_full_disk(self, root, monkeypatch):
+        """An interrupt is one, also where the metadata cannot come back."""
+
+        def interrupted(*_):
+            raise KeyboardInterrupt
+
+        def full(*_, **__):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(Descent, "removes", interrupted)
+        monkeypatch.setattr(dropping, "write_file", full)
+        with pytest.raises(KeyboardInterrupt):
+            LocalBackend(str(root)).drop({"a/b": FILES}, list)
+
     def test_attributes_that_come(self, root, group, monkeypatch):
         """What is written into the group after it was looked at, as late as can be, stays as it was written."""
         real = dropping.new_aside

@@ -31,7 +31,9 @@ from zarrange.errors import (
 from zarrange.stores import copies, holders
 from zarrange.stores.backend import Requests
 from zarrange.stores.copies import refresh
+from zarrange.stores.local import moving
 from zarrange.stores.local.aside import Aside
+from zarrange.stores.remote import steps
 from zarrange.stores.remote.steps import Steps
 from zarrange.stores.upkeep import purge
 
@@ -222,9 +224,8 @@ class TestAtTheSameTime:
 
     def test_a_removal_of_what_was_not_listed(self, kept, meanwhile):
         """So it is with an array that no copy has listed yet, and none is changed for."""
-        with kept._backend.alone():
-            path = identify(kept, "image", step=1).path.removeprefix(f"{kept.root}/")
-            copies.strip(kept._backend, "r1/box.zarr", [path])
+        path = identify(kept, "image", step=1).path.removeprefix(f"{kept.root}/")
+        copies.strip(kept._backend, "r1/box.zarr", [path])
         meanwhile(lambda _: kept.remove(identify(kept, "image", step=1)))
         create(kept, "image", step=3)
         listed, there = arrays_listed(kept)
@@ -269,8 +270,7 @@ class TestAtTheSameTime:
         create(store, kind)
         for path in [path for path in files(store) if path.endswith("/.zattrs")]:
             delete(store, path)
-        with store._backend.alone():
-            copies.strip(store._backend, container, [where.path.removeprefix(f"{store.root}/")])
+        copies.strip(store._backend, container, [where.path.removeprefix(f"{store.root}/")])
         real, built = copies._built, []
         monkeypatch.setattr(copies, "_built", lambda *args: built.append(args) or real(*args))
         refresh(store._backend, container)
@@ -294,12 +294,56 @@ class TestAtTheSameTime:
                 yield lost
 
         create(kept, "image", step=3)
-        with kept._backend.alone():
-            copies.strip(kept._backend, "r1/box.zarr", ["r1/box.zarr/images/3"])
+        copies.strip(kept._backend, "r1/box.zarr", ["r1/box.zarr/images/3"])
         monkeypatch.setattr(type(kept._backend), "alone", alone)
         refresh(kept._backend, "r1/box.zarr")
         assert len(confirmed) == 2
         assert kept.examine() == ()
+
+    def test_no_lock(self, kept, monkeypatch):
+        """Whoever cannot have the lock for the copy writes none, and is told that the array is there."""
+        real = copies._built
+
+        def built(*args):
+            monkeypatch.setattr(type(kept._backend), "alone", busy)
+            return real(*args)
+
+        @contextmanager
+        def busy(_):
+            raise BusyError("another process has the lock")
+            yield
+
+        before = kept._backend.read("r1/box.zarr/zarr.json")
+        monkeypatch.setattr(copies, "_built", built)
+        told = (
+            r"^'r1/box\.zarr/images/3/raw' is there, but the copy of .*box\.zarr' may not be true: another process has"
+        )
+        with pytest.raises(StoreError, match=told) as caught:
+            create(kept, "image", step=3)
+        assert not isinstance(caught.value, BusyError)
+        assert kept._backend.read("r1/box.zarr/zarr.json") == before
+        assert kept.exists(identify(kept, "image", step=3))
+
+    def test_a_container_that_goes(self, kept, monkeypatch):
+        """The copy of a group that is just being taken away is not written, or the group would be there again."""
+        where, name = (Aside, "take") if kept._backend.has_folders else (Steps, "hide")
+        real = getattr(where, name)
+
+        def late(*args):
+            with monkeypatch.context() as patch:
+                patch.setattr(where, name, real)
+                copies._is_put(kept._backend, "r1/box.zarr", *outdated, list, "")
+            return real(*args)
+
+        copy = copies.read_copy(kept._backend, "r1/box.zarr", "zarr.json")
+        outdated = copy, {**copy.data["consolidated_metadata"], "metadata": {}}
+        box = ContainerIdentifier(f"{kept.root}/r1/box.zarr")
+        before = {path: kept._backend.read(path) for path in files(kept)}
+        monkeypatch.setattr(where, name, late)
+        kept.remove(box, recursive=True, grace=3600)
+        assert not kept.exists(box)
+        kept.undo()
+        assert {path: kept._backend.read(path) for path in files(kept)} == before
 
 
 class TestHolders:
@@ -425,6 +469,39 @@ class TestHolders:
         assert len(there) == 1
         assert store.examine() == ()
 
+    def test_two_at_once(self, store, monkeypatch):
+        """Of two who purge at the same time, the last one takes the group that both of them have emptied."""
+        first, second = (create(store, "image", volume=name) for name in ("a", "b"))
+        for where in (first, second):
+            store.remove(where, grace=3600)
+        one, other = store.transactions()
+
+        def interrupted(*_):
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched:  # the first one has begun, and not looked for groups yet
+            for module in (moving, steps):
+                patched.setattr(module, "drop_empty", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                store._backend.purge(one.id)
+        assert [found.phase for found in store.transactions()] == ["purging", "placed"]
+        store._backend.purge(other.id)
+        assert self.groups(store) == ["r1/box.zarr/zarr.json"]
+        store.recover()
+        assert store.transactions() == []
+
+    def test_one_copy_of_two(self, store):
+        """A copy that cannot be read keeps no other one from being brought up to date."""
+        where = create(store, "image")
+        consolidate(store)
+        damaged = b'{"zarr_format": 3, "node_type": "group", "consolidated_metadata": {"metadata": 5}}'
+        store.remove(where, grace=3600)
+        store._backend.write("r1/zarr.json", damaged)
+        with pytest.raises(EmptyFoldersError, match=r"/r1': its zarr\.json is damaged"):
+            store.purge(is_now=True)
+        copy = json.loads(store._backend.read("r1/box.zarr/zarr.json"))["consolidated_metadata"]["metadata"]
+        assert copy == {}
+
     def test_a_failure_in_passing(self, store, monkeypatch):
         """The copy above is brought up to date also where that fails once."""
         where = create(store, "image")
@@ -432,10 +509,10 @@ class TestHolders:
         store.remove(where, grace=3600)
         real, failures = holders.strip, [StoreError("no answer")]
 
-        def strip(*args):
+        def strip(*args, **more):
             if failures:
                 raise failures.pop()
-            real(*args)
+            real(*args, **more)
 
         monkeypatch.setattr(holders, "strip", strip)
         store.purge(is_now=True)

@@ -1457,6 +1457,21 @@ class TestDrop:
         assert keys(backend) == ["a/g/b/zarr.json", "a/g/zarr.json"]
         assert backend.read("a/g/zarr.json") == GROUP
 
+    def test_an_interrupt_without_a_connection(self, backend, monkeypatch):
+        """An interrupt is one, also where the metadata cannot come back."""
+        fill(backend, {"a/g/zarr.json": GROUP})
+
+        def interrupted(*_):
+            raise KeyboardInterrupt
+
+        def lost(*_):
+            raise StoreError("no answer")
+
+        monkeypatch.setattr(backend._objects, "delete", interrupted)
+        monkeypatch.setattr(backend._objects, "create", lost)
+        with pytest.raises(KeyboardInterrupt):
+            backend.drop({"a/g": self.FILES}, list)
+
     def test_that_cannot_be_put_again(self, server):
         """Where the metadata cannot come back, that is told."""
         backend = on_s3(server)

@@ -26,9 +26,10 @@ from zarrange.errors import (
 )
 from zarrange.stores.backend import Requests
 from zarrange.stores.copying import copy_artifact
-from zarrange.stores.remote import RemoteBackend, copying, leases, tombstones
+from zarrange.stores.remote import RemoteBackend, copying, leases, steps, tombstones
 from zarrange.stores.remote.objects import Objects
 from zarrange.stores.transactions import Intent, Move, Text
+from zarrange.stores.upkeep import settle
 
 ARRAY = {
     "zarr_format": 3,
@@ -396,6 +397,28 @@ class TestRemovals:
         filled.undo(transaction.id)
         assert set(zarr.open_group(filled.zarr_store("c.zarr"), mode="r").array_keys()) == {"a", "a-b", "other"}
         assert everything(filled).keys() == before.keys()
+
+    def test_a_lock_that_is_not_had(self, filled, monkeypatch):
+        """Where the copies above cannot be locked when it is hidden, it is said that the removal was interrupted."""
+        with pytest.warns(zarr.errors.ZarrUserWarning):
+            zarr.consolidate_metadata(filled.zarr_store("c.zarr"))
+        real, calls = steps.strip, count()
+
+        def strip(*args):
+            if next(calls) == 1:
+                raise BusyError("another process has had the lock")
+            real(*args)
+
+        monkeypatch.setattr(steps, "strip", strip)
+        with pytest.raises(
+            StoreError, match=r"was interrupted; `zarrange doctor --recover` ends it: another"
+        ) as caught:
+            filled.transact(evolve(REMOVALS["array"], groups=("c.zarr",)))
+        assert not isinstance(caught.value, BusyError)
+        settle(filled)
+        assert filled.transactions() == []
+        assert not [path for path in everything(filled) if path.startswith("c.zarr/a/")]
+        assert set(zarr.open_group(filled.zarr_store("c.zarr"), mode="r").array_keys()) == {"a-b", "other"}
 
     def test_chunks_written_meanwhile(self, filled):
         """Chunks that somebody writes who had the array open are purged with it."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
 
     from zarrange.stores.backend import Backend
+    from zarrange.stores.transactions import Transaction
 
 __all__ = [
     "FORMATS",
@@ -108,77 +109,127 @@ def groups_above_all(backend: Backend, paths: Iterable[str]) -> tuple[str, ...]:
         return tuple(group for group, is_kept in zip(groups, kept, strict=True) if is_kept)
 
 
-def strip(backend: Backend, group: str, paths: Collection[str]) -> None:
+def strip(backend: Backend, group: str, paths: Collection[str], *, is_over: bool = False) -> None:
     """Take the nodes at or below some paths, which are relative to the root, out of the copy that a group keeps.
 
-    Where the group has no copy, or none of them in it, nothing is written. Whoever calls it sees to it that nobody else
-    writes the copy meanwhile (`Backend.alone`). Raises `UnreadableError`.
+    Where the group has no copy, or none of them in it, nothing is written. With `is_over` what is there again stays.
+    Raises `UnreadableError`; `BusyError` where others write all the time.
     """
-    gone = frozenset(paths)
-    for copy in [copy for name in FORMATS if (copy := _copy(backend, group, name)) is not None]:
-        if _cut(copy.listed, group, gone):
-            _write(backend, group, copy)
+    for name in [name for name in FORMATS if _copy(backend, group, name) is not None]:
+        with _alone(backend) as confirm:
+            _strip(backend, group, name, _absent(backend, paths) if is_over else frozenset(paths), confirm)
 
 
-def refresh(backend: Backend, group: str) -> None:
+def _strip(backend: Backend, group: str, name: CopyName, gone: Collection[str], confirm: Callable[[], object]) -> None:
+    copy = _copy(backend, group, name)
+    if copy is not None and _cut(copy.listed, group, gone):
+        confirm()
+        _write(backend, group, copy)
+
+
+def _absent(backend: Backend, paths: Collection[str]) -> Collection[str]:
+    """Return those paths at which no node is."""
+    files = [joined(path, name) for path in paths for name in NODE_METADATA]
+    found = zip(files, backend.versions_of(files), strict=True)
+    return {*paths} - {file.rpartition("/")[0] for file, version in found if version is not None}
+
+
+def refresh(backend: Backend, group: str, own: str = "") -> None:
     """Bring the copy that a group keeps up to date with what is below it.
 
     Where it has none, or one that is true, nothing is written. Others may change what is below at the same time, if
-    they bring the copy up to date when something is there (by this), and when it is gone (by `strip`): the last one's
-    is true. Raises `UnreadableError`, also for what is below it; `BusyError` where the lock did not last for it.
+    they bring the copy up to date when something is there (by this), and take out of it what goes (by `strip`) both
+    before and after: the last one's is true. `own` is the transaction that this is a part of. Raises `UnreadableError`,
+    also for what is below it; `StoreError` where others write all the time.
     """
     for name in [name for name in FORMATS if _copy(backend, group, name) is not None]:
-        for _ in range(ROUNDS):
-            with suppress(BusyError):
-                if _is_refreshed(backend, group, name):
-                    break
-        else:
-            with _alone(backend) as confirm:  # nobody is faster now, but everybody waits
-                _put(backend, group, name, _built(backend, group, name), confirm)
+        try:
+            is_done = any(_is_refreshed(backend, group, name, own) for _ in range(ROUNDS))
+            is_done = is_done or _is_refreshed_alone(backend, group, name, own)
+        except BusyError as error:
+            raise StoreError(f"the copy of metadata in {_shown(backend, group)} may not be true: {error}") from error
+        if not is_done:
+            message = "it took so long that others may have changed something"
+            raise StoreError(f"the copy of metadata in {_shown(backend, group)} may not be true: {message}")
 
 
-def _is_refreshed(backend: Backend, group: str, name: CopyName) -> bool:
-    """Build a copy and put it; return whether nobody has changed anything meanwhile that it should tell.
-
-    Who has made something else has written the copy. Who takes something away does so twice, before and after: it is
-    either gone here, or will be cut out of what is put here. Raises `BusyError` where somebody else may write by now.
-    """
+def _is_refreshed(backend: Backend, group: str, name: CopyName, own: str) -> bool:
+    """Build a copy and put it, unless somebody has changed anything meanwhile that it should tell; return whether."""
     path = joined(group, name)
     version = backend.versions_of([path])
     built = _built(backend, group, name)
     with _alone(backend) as confirm:
         if backend.versions_of([path]) != version:
             return False
-        added = _put(backend, group, name, built, confirm)
-    return None not in backend.versions_of(added)
+        copy = _copy(backend, group, name)
+        if copy is not None and built is not None and _is_outdated(backend, group, copy, built):
+            return False
+        return _is_put(backend, group, copy, built, confirm, own)
+
+
+def _is_refreshed_alone(backend: Backend, group: str, name: CopyName, own: str) -> bool:
+    """Do so where nobody is faster, but everybody waits."""
+    with _alone(backend) as confirm:
+        built = _built(backend, group, name)
+        return _is_put(backend, group, _copy(backend, group, name), built, confirm, own)
 
 
 @contextmanager
 def _alone(backend: Backend) -> Iterator[Callable[[], object]]:
-    """Where nobody else writes a copy, if that can be had; it gives what raises `BusyError` when that is over."""
+    """Where nobody else writes a copy; it gives what raises `BusyError` when that is over.
+
+    Who may not write at the root, and so cannot have the lock, goes on without it.
+    """
     with ExitStack() as stack:
         confirm = None
-        with suppress(StoreError, OSError):  # such as who may not write at the root
+        with suppress(PermissionError):
             confirm = stack.enter_context(backend.alone())
         yield confirm or (lambda: None)
 
 
-def _put(backend: Backend, group: str, name: CopyName, built: Any, confirm: Callable[[], object]) -> list[str]:
-    """Write a copy, unless it is there; return the files that make the nodes which are new in it."""
-    copy = None if built is None else _copy(backend, group, name)  # what else is in it may have changed meanwhile
-    if copy is None:
-        return []
-    with _naming(backend, group):
-        if _dumped(copy.data[_PARTS[name]]) == _dumped(built):
-            return []
-    before = copy.listed.keys()
-    copy.data[_PARTS[name]] = built
-    confirm()
-    _write(backend, group, copy)
-    new = [joined(group, key) for key in copy.listed if key not in before]
+def _is_outdated(backend: Backend, group: str, copy: CopyFile, built: Any) -> bool:
+    """Whether something is not there that is new in what was built, or something is that is not in it any more.
+
+    If it goes later, whoever takes it away cuts it out of the copy afterwards.
+    """
+    listed = CopyFile(copy.name, b"", {**copy.data, _PARTS[copy.name]: built}).listed
+    new = _makers(group, copy.name, listed.keys() - copy.listed.keys())
+    old = _makers(group, copy.name, copy.listed.keys() - listed.keys())
+    return None in backend.versions_of(new) or any(one is not None for one in backend.versions_of(old))
+
+
+def _makers(group: str, name: CopyName, keys: Iterable[str]) -> list[str]:
+    """Return the files that make the nodes which a copy lists."""
     if name == ".zmetadata":  # which lists files, also some that need not be there
-        return [path for path in new if path.rpartition("/")[2] in NODE_METADATA]
-    return [joined(path, name) for path in new]
+        return [joined(group, key) for key in keys if key.rpartition("/")[2] in NODE_METADATA]
+    return [joined(group, f"{key}/{name}") for key in keys]
+
+
+def _is_put(  # noqa: PLR0913, PLR0917 - what, where, by whom
+    backend: Backend, group: str, copy: CopyFile | None, built: Any, confirm: Callable[[], object], own: str
+) -> bool:
+    """Write a copy, unless it is there, or the group is about to go; return whether nobody else may write by now."""
+    if copy is None or built is None:
+        return True
+    with _naming(backend, group):
+        if _dumped(copy.data[_PARTS[copy.name]]) == _dumped(built):
+            return True
+    if any(one.id != own and _takes(one, joined(group, copy.name)) for one in backend.transactions()):
+        return True  # whoever puts it back brings it up to date
+    copy.data[_PARTS[copy.name]] = built
+    try:
+        confirm()
+    except BusyError:
+        return False
+    _write(backend, group, copy)
+    return True
+
+
+def _takes(transaction: Transaction, path: str) -> bool:
+    """Whether a transaction is about to take a file away, which must not come to be again."""
+    if transaction.phase in {"placed", "purging"}:
+        return False
+    return any(way in transaction.intent.places for way in (path, *above(path)))
 
 
 # --- reading and writing ---------------------------------------------------------------------------------------------

@@ -6,14 +6,14 @@ A group goes only if it says no more than that it is one, so that nothing is los
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from attrs import define, field
 
 from zarrange.errors import MAX_SHOWN, DamagedError, NotFoundError, NotInStoreError, StoreError
-from zarrange.stores.copies import groups_above_all, refresh, strip
-from zarrange.stores.metadata import NODE_METADATA
-from zarrange.stores.paths import joined
+from zarrange.stores.copies import groups_above_all, strip
+from zarrange.stores.paths import above
 from zarrange.stores.transactions import nothing
 
 if TYPE_CHECKING:
@@ -75,48 +75,35 @@ class _Dropping:
                     self._drop(some)
         except (StoreError, OSError) as error:
             self.problems[str(error)] = None
-        problem = ""
-        for _ in range(2):  # it may fail in passing, and nobody comes back to this
+        for group in self._copies():
             try:
-                self._cut()
+                self._cut(group)
             except (StoreError, OSError) as error:
-                problem = str(error)
-            else:
-                return
-        self.problems[problem] = None
+                self.problems[str(error)] = None
 
     def _drop(self, folders: Sequence[str]) -> None:
         with self._backend.alone() as confirm:
-            others = [one.intent for one in self._backend.transactions() if one.id != self._name]
+            found = self._backend.transactions()
+            others = [one.intent for one in found if one.id != self._name and one.phase != "purging"]
             bare = dict(self._bare(way for way in folders if not any(one.needs(way) for one in others)))
             self.gone |= bare.keys()
             left = self._backend.drop(bare, lambda: (confirm(), self._guard()))
             self.gone -= left.keys()
             self.problems |= dict.fromkeys(filter(None, left.values()))
 
-    def _cut(self) -> None:
-        """Take what is gone out of the copies: not before, or they could miss what is there, if this is interrupted."""
-        copies = groups_above_all(self._backend, self.gone)
-        if not copies:
-            return
-        with self._backend.alone() as confirm:
-            for copy in copies:
-                confirm()
-                strip(self._backend, copy, self.gone)
-        for copy in copies if self._is_any_back() else ():
-            try:
-                refresh(self._backend, copy)
-            except (StoreError, OSError) as error:
-                shown = joined(self._backend.root, copy)
-                raise StoreError(f"the copy of metadata in {shown!r} may list too little: {error}") from error
-
-    def _is_any_back(self) -> bool:
-        """Whether somebody may have made again what was cut, and then brought the copies up to date in vain."""
+    def _copies(self) -> Sequence[str]:
+        """The groups above that keep copies; all that may, where one of them cannot be read."""
         try:
-            nodes = [joined(way, name) for way in self.gone for name in NODE_METADATA]
-            return any(version is not None for version in self._backend.versions_of(nodes))
+            return groups_above_all(self._backend, self.gone)
         except (StoreError, OSError):
-            return True
+            return sorted({way for one in self.gone for way in above(one)} - self.gone)
+
+    def _cut(self, group: str) -> None:
+        """Take what is gone out of a copy: not before, or it could miss what is there, if this is interrupted."""
+        with suppress(StoreError, OSError):  # it may fail in passing, and nobody comes back to this
+            strip(self._backend, group, self.gone, is_over=True)
+            return
+        strip(self._backend, group, self.gone, is_over=True)
 
     def _bare(self, folders: Iterable[str]) -> Iterator[tuple[str, dict[str, bytes]]]:
         """Yield the folders that have nothing in them but such before them, with the metadata that are in them."""

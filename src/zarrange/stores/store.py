@@ -303,5 +303,8 @@ class Store(Finder, Operations):
 
     def _consolidate(self, relative: Identifier) -> None:
         if not isinstance(relative, FileIdentifier):
-            for group in groups_above(self._backend, relative.path):
-                refresh(self._backend, group)
+            try:
+                for group in groups_above(self._backend, relative.path):
+                    refresh(self._backend, group)
+            except StoreError as error:
+                raise type(error)(f"{relative.path!r} is there, but {error}") from error

@@ -149,7 +149,7 @@ class _Walk:
             events.append(self._event(path, found))
         items = None if found.sort == "array" else self._backend.items(path, self._requests)
         tasks = [*_tasks(path, items or ())]
-        if self._is_going(path, found) and not tasks and isinstance(events[0][0], Unmatched):
+        if path in self._holders and not tasks and isinstance(events[0][0], Unmatched) and self._is_going(path, found):
             events[:] = [(_Hidden(path), False)]
         if self._note is not None:
             self._note(Folder(path, found, items))
@@ -157,7 +157,7 @@ class _Walk:
 
     def _is_going(self, path: str, found: Found) -> bool:
         """Whether a folder goes with what was removed when that is purged, if nothing is in it."""
-        if path not in self._holders or found.sort not in {"folder", "group"}:
+        if found.sort not in {"folder", "group"}:
             return False
         with suppress(StoreError, OSError):
             files = self._backend.alone_in(path, ())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from zarrange.errors import AlreadyExistsError, NotFoundError, NotInStoreError, StoreError
@@ -81,12 +82,17 @@ def _is_dropped(descent: Descent, path: str, files: Mapping[str, bytes]) -> bool
     if names and names != files.keys():
         return False
     taken: dict[str, os.stat_result] = {}
-    is_removed = False
     try:
         is_removed = all(_is_taken(folder, name, files[name], taken) for name in names) and descent.removes(path)
-    finally:
-        if not is_removed:
+    except (StoreError, OSError):
+        _bring_back(descent, path, files, taken)
+        raise
+    except BaseException:
+        with suppress(StoreError):
             _bring_back(descent, path, files, taken)
+        raise
+    if not is_removed:
+        _bring_back(descent, path, files, taken)
     return is_removed
 
 

@@ -293,12 +293,9 @@ class _Moving:
 
     def _strip(self) -> None:
         """Take what goes out of the copies of metadata that groups keep."""
-        if not self._intent.groups:
-            return
         nodes = [node for thing, _ in self._moves if (node := _node(thing)) is not None]
-        with self._backend.alone():
-            for group in self._intent.groups:
-                strip(self._backend, group, nodes)
+        for group in self._intent.groups:
+            strip(self._backend, group, nodes)
 
     def _back(self) -> None:
         """Put back what is aside, and end the transaction. Raises `AlreadyExistsError` where something is by now."""
@@ -380,7 +377,7 @@ class _Moving:
         problems = []
         for group in self._groups():
             try:
-                _twice(partial(refresh, self._backend, group))
+                _twice(partial(refresh, self._backend, group, self.journal.name))
             except UnreadableError as error:
                 problems.append(f"the copy of metadata in {self._descent.shown(group)!r} lists too little: {error}")
         return problems

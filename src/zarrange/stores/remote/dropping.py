@@ -73,13 +73,18 @@ def drop(
 def _is_dropped(objects: Objects, folder: str, files: Mapping[str, bytes]) -> bool:
     if alone_in(objects, folder, ()) != files:
         return False
-    is_gone = False
     try:
         objects.delete([f"{folder}/{name}" for name in files])
         is_gone = alone_in(objects, folder, ()) == {}
-    finally:
-        if not is_gone:
+    except StoreError:
+        _bring_back(objects, folder, files)
+        raise
+    except BaseException:
+        with suppress(StoreError):
             _bring_back(objects, folder, files)
+        raise
+    if not is_gone:
+        _bring_back(objects, folder, files)
     return is_gone
 
 

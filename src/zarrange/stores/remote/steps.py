@@ -22,7 +22,6 @@ from zarrange.stores.remote import inventories
 from zarrange.stores.remote.connection import Taken
 from zarrange.stores.remote.copying import copy, copy_all, delete_all, is_same, stamp, stamps
 from zarrange.stores.remote.inventories import Inventory, aside_of, is_maker, source_of, target_of
-from zarrange.stores.remote.leases import locked
 from zarrange.stores.remote.objects import IN_FLIGHT
 from zarrange.stores.remote.tombstones import VERSION, place_of
 
@@ -199,18 +198,15 @@ class Steps:
     def strip(self) -> None:
         """Take what goes out of the copies of metadata that groups keep."""
         nodes = {source_of(self.intent, one).rpartition("/")[0] for one in self.inventory.kept}
-        groups = [group for group in self.intent.groups if not any(one in nodes for one in (group, *above(group)))]
-        if groups:
-            with locked(self.objects) as lock:
-                for group in groups:
-                    lock.confirm()
-                    strip(self._backend, group, nodes)
+        for group in self.intent.groups:
+            if not any(one in nodes for one in (group, *above(group))):
+                strip(self._backend, group, nodes)
 
     def refresh(self) -> None:
         """Bring the copies of metadata that groups keep up to date; one that lists too little is only told."""
         for group in self._groups():
             try:
-                refresh(self._backend, group)
+                refresh(self._backend, group, self.lease.name)
             except StoreError as error:
                 self.problems.append(f"the copy of metadata in {self.objects.url(group)!r} lists too little: {error}")
 

@@ -66,13 +66,15 @@ def transact(  # noqa: PLR0913 - what is to be done, where, and whom to ask
             _prepare_or_withdraw(steps, check)
             try:
                 _forward(steps)
-            except (AlreadyExistsError, BusyError, LeftoverError):
+            except (AlreadyExistsError, LeftoverError):
                 raise
             except NotInStoreError as error:
                 raise LeftoverError(str(error)) from None
             except StoreError as error:
+                if lease.is_lost:
+                    raise
                 message = f"{intent.about} was interrupted; `zarrange doctor --recover` ends it: {error}"
-                raise type(error)(message) from error
+                raise (StoreError if isinstance(error, BusyError) else type(error))(message) from error
             _tell(steps)
             return lease.transaction
 
