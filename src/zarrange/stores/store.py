@@ -110,7 +110,8 @@ class Store(Finder, Operations):
         what was never written as zeros. A group or a container is returned as a `zarr.Group`, a file as a binary file
         object. An array that is given its `data` appears with all of them or not at all. A container that exists keeps
         its zarr format. Raises `AlreadyExistsError` where something is there: nothing is ever overwritten, and what
-        fails leaves no trace (but a file is the caller's as soon as it is open).
+        fails leaves no trace (but a file is the caller's as soon as it is open, and where only a group above could not
+        bring its copy of metadata up to date, the `StoreError` says that the artifact is there).
         """
         identifier, kind = self._resolve(artifact)
         if seal and not isinstance(identifier, ArrayIdentifier):
