@@ -53,6 +53,17 @@ def shown_rows(page):
     return page.locator("tr[data-ask]:visible th").all_inner_texts()
 
 
+def holding(pages, url, address):
+    """Show the table of one run, and hold back what its script asks for at an address: the page, and the request."""
+    page = pages.open(f"{url}/run?run=r2")  # asks for none itself
+    held = []
+    page.route(address, lambda route: held.append(route), times=1)  # noqa: PLW0108 (Playwright marks its handlers)
+    page.goto(f"{url}/?.filter=r2")
+    while not held:
+        page.wait_for_timeout(10)
+    return page, held[0]
+
+
 class TestTable:
     """What the script of the table of runs does."""
 
@@ -124,6 +135,32 @@ class TestTable:
         page.wait_for_url("**/scores?*")
         assert sorted(re.findall(r"run=(\w+)", page.url)) == ["r1", "r2"]
         assert page.locator("fieldset :checked").count() == 2
+
+    def test_what_is_pressed_stays_where_it_is(self, url, pages):
+        """Rows that are filled in push down what is below them, but no button from under a finger."""
+        page, summary = holding(pages, url, "**/api/runs/summary?*")
+        page.get_by_label("Choose r2").check()
+        button = page.get_by_role("button", name="Scores")
+        before = button.bounding_box()
+        page.mouse.move(before["x"] + 5, before["y"] + 5)
+        page.mouse.down()
+        with page.expect_response("**/api/runs/summary?*"):
+            summary.continue_()
+        page.wait_for_timeout(300)
+        assert button.bounding_box() == before
+
+        page.mouse.up()
+        page.wait_for_url("**/scores?*")
+
+    def test_sizes_move_nothing(self, url, pages):
+        """A size, which comes last, has its place: what is below its row stays where it is."""
+        page, size = holding(pages, url, "**/api/runs/size?*")
+        button = page.get_by_role("button", name="Scores")
+        before = button.bounding_box()
+        size.continue_()
+        filled_in(page, "r2")
+
+        assert button.bounding_box() == before
 
     def test_without_any_script(self, url, filled, pages):
         """Without scripts the filter is a form, and a link leads to the whole table."""

@@ -10,6 +10,7 @@
   const chosen = new Map(); // of runs that are chosen: the value, and the name of the field
   let running = 0;
   let observer = null;
+  let released = Promise.resolve(); // when no button of the mouse, and no finger, is down
 
   function inBytes(number) {
     let rest = number;
@@ -31,11 +32,24 @@
     return element;
   }
 
+  // Rows grow when they are filled in. A click whose button moves away between press and release would be lost, so
+  // the table waits until what is pressed is let go.
+  function prepareHolding() {
+    document.addEventListener("pointerdown", (event) => {
+      if (event.button) return; // menus take the release of other buttons
+      released = new Promise((resolve) => {
+        const afterClick = () => setTimeout(resolve);
+        for (const end of ["pointerup", "pointercancel"]) document.addEventListener(end, afterClick, { once: true });
+      });
+    });
+  }
+
   // --- filling in ---
 
   async function ask(address) {
     const answer = await fetch(address, { headers: { Accept: "application/json" } });
     const data = await answer.json();
+    await released;
     if (!answer.ok) throw new Error(data.error || answer.statusText);
     return data;
   }
@@ -167,6 +181,7 @@
     const answer = await fetch(asked(pattern), { headers: { Accept: "text/html" } });
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const found = page.getElementById("found");
+    await released;
     if (mine !== latest || !found) return;
     document.getElementById("found").replaceWith(document.importNode(found, true));
     history.replaceState(null, "", asked(pattern));
@@ -197,6 +212,7 @@
     });
   }
 
+  prepareHolding();
   prepareFilter();
   prepareChoosing();
   watchRows();
