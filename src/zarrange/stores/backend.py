@@ -91,10 +91,19 @@ class Extract(NamedTuple):
 
 
 class Stamp(NamedTuple):
-    """What a folder and files in it are like without being read. `newest` is the latest of their times, in seconds."""
+    """What a folder and files in it are like without being read.
 
-    newest: float
-    what: tuple[object, ...]
+    `names` are those in a folder whose own times tell nothing. `times` are of each: when it was written and changed, in
+    nanoseconds, and which one it is; zeros for nothing.
+    """
+
+    names: tuple[str, ...]
+    times: tuple[tuple[int, int, int, int], ...]
+
+    @property
+    def newest(self) -> float:
+        """The latest of the times, in seconds."""
+        return max(max(written, changed) for written, changed, _, _ in self.times or ((0, 0, 0, 0),)) / 1e9
 
 
 @frozen

@@ -271,16 +271,13 @@ class LocalBackend:
         """Return what is different when a name comes into a folder or goes, or one of these files is written anew."""
         whole = self._prefix + path
         try:
+            files = [_times(f"{whole}/{name}") for name in names]
             if path:
-                times = [_times(whole)]
-                what = []
-            else:  # its times change whenever the working folder comes or goes
-                times = []
-                what = sorted(name for name in os.listdir(whole) if name != WORKING_FOLDER)
-            times += [_times(f"{whole}/{name}") for name in names]
+                return Stamp((), (_times(whole), *files))
+            # Its times change whenever the working folder comes or goes.
+            return Stamp(tuple(sorted(name for name in os.listdir(whole) if name != WORKING_FOLDER)), tuple(files))
         except OSError:
             return None
-        return Stamp(max((time for *both, _, _ in times for time in both), default=0) / 1e9, (*what, *times))
 
     def kept(self, path: str, versions: Mapping[str, str]) -> bool:
         """Return whether the node that had these versions was removed, and all of it is there to be put back."""

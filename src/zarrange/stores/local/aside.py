@@ -288,19 +288,25 @@ class Aside:
         for where, some in groupby(things, key=attrgetter("folder")):
             with suppress(NotFoundError, NotInStoreError):  # the folder that they were in is aside, or is a file now
                 folder = self._descent.folder(where)
-                owns = [self._mark + thing.name for thing in some]
-                names = [name for own in owns for name in (own, own + DONE)]
-                there = set(os.listdir(folder)) if len(owns) > MANY else None
-                for name in names:
-                    if exists(folder, name) if there is None else name in there:
-                        delete(folder, name)
-                        self._changed.add(where)
+                for name in self._waiting(folder, [*some]):
+                    delete(folder, name)
+                    self._changed.add(where)
         with suppress(NotFoundError):
             folder = self._descent.folder(self._home)
             for name in sorted(os.listdir(folder)):
                 delete(folder, name)
         self._changed.discard(self._home)  # see `remove`
         self.sync()
+
+    def _waiting(self, folder: int, things: list[Thing]) -> list[str]:
+        """The names under which some of the things wait in the folder that they were in."""
+        there = None
+        if len(things) > MANY:
+            there = {name for name in os.listdir(folder) if name.startswith(self._mark)}
+            if not there:
+                return []
+        names = [self._mark + thing.name + end for thing in things for end in ("", DONE)]
+        return [name for name in names if (exists(folder, name) if there is None else name in there)]
 
     def left(self, things: list[Thing]) -> list[str]:
         """Return where something is still aside."""

@@ -37,6 +37,7 @@ class Descent:
 
     def __init__(self, root: str) -> None:
         self.root = root
+        self._shown = os.path.join(root, "")
         self._stack = ExitStack()
         try:
             self.top = os.open(root, _FOLDER & ~os.O_NOFOLLOW)
@@ -56,7 +57,7 @@ class Descent:
 
     def shown(self, path: str) -> str:
         """Return a path as it is shown to people."""
-        return os.path.join(self.root, path)
+        return self._shown + path
 
     def folder(self, path: str, *, like: str | None = None) -> int:
         """Return the descriptor of a folder; it is valid until the next one is asked for.

@@ -293,9 +293,10 @@ class _Moving:
 
     def _strip(self) -> None:
         """Take what goes out of the copies of metadata that groups keep."""
-        nodes = [node for thing, _ in self._moves if (node := _node(thing)) is not None]
-        for group in self._intent.groups:
-            strip(self._backend, group, nodes)
+        if self._intent.groups:
+            nodes = [node for thing, _ in self._moves if (node := _node(thing)) is not None]
+            for group in self._intent.groups:
+                strip(self._backend, group, nodes)
 
     def _back(self) -> None:
         """Put back what is aside, and end the transaction. Raises `AlreadyExistsError` where something is by now."""
