@@ -821,6 +821,70 @@ class TestReplaced:
         assert snapshot(root) == before
 
 
+MANY_MOVES = {f"a{number}": f"b{number}" for number in range(aside.MANY + 1)}
+
+
+class TestReplacedAmongMany:
+    """Of many things at once, which ones were taken is told by one listing; each is still looked for."""
+
+    @pytest.fixture
+    def is_as_it_was(self, root, snapshot):
+        for name in MANY_MOVES:
+            (root / name).mkdir(parents=True)
+            (root / name / "mine").write_text(name)
+        before = snapshot(root)
+        return lambda: snapshot(root) == before
+
+    @pytest.mark.parametrize("name", ["a0", "a50", f"a{aside.MANY}"])
+    def test_it_is_put_back(self, backend, root, is_as_it_was, monkeypatch, name):
+        """What replaced one of them is at its place, and so are all others."""
+        real = aside.rename
+
+        def rename(source, own, target, to, shown):
+            if own == name and not (root / "old").exists():
+                (root / name).rename(root / "old")
+                (root / name).mkdir()
+            real(source, own, target, to, shown)
+
+        monkeypatch.setattr(aside, "rename", rename)
+        with pytest.raises(NotInStoreError, match=rf"'{root / name}' was replaced while it was being taken away"):
+            backend.transact(migrating(MANY_MOVES))
+        assert os.listdir(root / name) == []
+        (root / name).rmdir()
+        (root / "old").rename(root / name)
+        assert is_as_it_was()
+
+    def test_listed_with_other_numbers(self, backend, root, is_as_it_was, monkeypatch):
+        """Where a file system lists inodes that are not those that it tells of each file, each is looked at."""
+        listed = []
+
+        def inodes(self):
+            listed.append(self)
+            return dict.fromkeys(os.listdir(self._folder), 0xFFFFFFFF)
+
+        monkeypatch.setattr(aside.Aside, "_inodes", inodes)
+        backend.transact(migrating(MANY_MOVES))
+        assert len(listed) == 1
+        assert sorted(os.listdir(root)) == sorted(MANY_MOVES.values())
+        backend.transact(migrating({to: one for one, to in MANY_MOVES.items()}))
+        assert is_as_it_was()
+
+    def test_not_listed(self, backend, root, is_as_it_was, monkeypatch):
+        """Where they cannot be listed, the error says where, and all of them go back."""
+        real = os.scandir
+
+        def scandir(path):
+            if isinstance(path, int) and "/.zarrange/stage/" in os.readlink(f"/proc/self/fd/{path}"):
+                raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+            return real(path)
+
+        monkeypatch.setattr(os, "scandir", scandir)
+        with pytest.raises(OSError, match=rf"'{root}/.zarrange/stage/[0-9a-f]+'") as caught:
+            backend.transact(migrating(MANY_MOVES))
+        assert caught.value.errno == errno.EIO
+        assert is_as_it_was()
+
+
 ARRAY = json.dumps({"zarr_format": 3, "node_type": "array"})
 ATTEMPTS = 5_000
 """A second or three for each folder."""

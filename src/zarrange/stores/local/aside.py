@@ -18,11 +18,12 @@ from zarrange.errors import AlreadyExistsError, NotFoundError, NotInStoreError
 from zarrange.stores.backend import MARK
 from zarrange.stores.local.copying import copy_in, discard
 from zarrange.stores.local.deletion import delete
-from zarrange.stores.local.descent import exists, open_folder, rename, status
+from zarrange.stores.local.descent import exists, open_folder, rename, status, tell
 from zarrange.stores.paths import above, joined
+from zarrange.stores.transactions import nothing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from zarrange.stores.local.descent import Descent
 
@@ -74,35 +75,60 @@ class Aside:
         place = self._place(thing)
         return None if place is None else self._descent.status(place)
 
-    def take(self, thing: Thing) -> None:
-        """Take a thing aside. Raises `NotFoundError`, and `NotInStoreError` for something else than it is to be."""
-        self._take_from(thing.path, thing)
+    def take(self, things: Sequence[Thing], progress: Callable[[int, int], None] = nothing) -> None:
+        """Take things aside, one after the other; when it fails amid them, those that were taken are aside.
 
-    def _take_from(self, path: str, thing: Thing) -> None:
+        Raises `NotFoundError`, and `NotInStoreError` for something else than it is to be.
+        """
+        seen = []
+        for number, thing in enumerate(things, 1):
+            seen.append(self._take_from(thing.path, thing))
+            progress(number, len(things))
+        inodes = self._inodes() if len(things) > MANY else {}
+        for thing, before in zip(things, seen, strict=True):
+            if inodes.get(thing.name) != before[1]:
+                self._check_taken(thing.path, thing, before)
+
+    def _take_from(self, path: str, thing: Thing) -> tuple[int, int]:
+        """Rename a thing, and return which one was at the path just before: `_check_taken` tells if that is aside."""
         home = self._opened()
-        folder, own = self._descent.above(path)
+        where, _, own = path.rpartition("/")
+        folder = self._descent.folder(where)
         shown = self._descent.shown(path)
         before = _proper(folder, own, shown, is_folder=thing.is_folder)
         try:
             rename(folder, own, home, thing.name, shown)
-            after = status(home, thing.name)
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
-            after = self._take_beside(folder, own, thing, shown)
-        self._changed.add(path.rpartition("/")[0])
-        if not _is_same(before, after):
-            raise NotInStoreError(f"{shown!r} was replaced while it was being taken away; it is as it was")
+            self._take_beside(folder, own, thing, shown)
+        self._changed.add(where)
+        return _identity(before)
 
-    def _take_beside(self, folder: int, own: str, thing: Thing, shown: str) -> os.stat_result | None:
+    def _take_beside(self, folder: int, own: str, thing: Thing, shown: str) -> None:
         """Rename a thing to wait beside the place that it was taken from first."""
         beside = self._descent.open(thing.folder, like="")
         try:
             rename(folder, own, beside, self._mark + thing.name, shown)
             self._changed.add(thing.folder)
-            return status(beside, self._mark + thing.name)
         finally:
             os.close(beside)
+
+    def _check_taken(self, path: str, thing: Thing, before: tuple[int, int]) -> None:
+        """Refuse what took a thing's place at a path after that was seen, and is aside in its stead."""
+        after = status(self._opened(), thing.name) or self.status_of(thing)
+        if after is None or _identity(after) != before:
+            shown = self._descent.shown(path)
+            raise NotInStoreError(f"{shown!r} was replaced while it was being taken away; it is as it was")
+
+    def _inodes(self) -> dict[str, int]:
+        """The inodes of all that is in the folder aside, as it lists them: some file systems tell others of each."""
+        try:
+            with os.scandir(self._opened()) as entries:
+                return {entry.name: entry.inode() for entry in entries}
+        except OSError as error:
+            tell(error, self._descent.shown(self._home))
+            raise
 
     def put_back(self, thing: Thing) -> None:
         """Put a thing back where it was taken from, if it is aside. Raises `AlreadyExistsError`."""
@@ -162,7 +188,7 @@ class Aside:
             self._discard_new(thing, target)
             self._discard_link(found, target)
         else:
-            self._take_from(target, thing)
+            self._check_taken(target, thing, self._take_from(target, thing))
 
     def _move(self, place: str, target: str, like: str) -> None:
         folder, _, name = place.rpartition("/")
@@ -370,7 +396,12 @@ def _remove(folder: int, name: str) -> None:
 
 
 def _is_same(one: os.stat_result, other: os.stat_result | None) -> bool:
-    return other is not None and (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
+    return other is not None and _identity(one) == _identity(other)
+
+
+def _identity(found: os.stat_result) -> tuple[int, int]:
+    """Which one something is, under whatever name: its device and its inode."""
+    return found.st_dev, found.st_ino
 
 
 def _proper(folder: int, name: str, shown: str, *, is_folder: bool) -> os.stat_result:

@@ -285,9 +285,7 @@ class _Moving:
 
     def _stage(self, progress: Callable[[int, int], None]) -> None:
         self._strip()
-        for number, (thing, _) in enumerate(self._moves):
-            self._aside.take(thing)
-            progress(number + 1, len(self._moves))
+        self._aside.take([thing for thing, _ in self._moves], progress)
         self._strip()  # who has looked just before may have listed it again
         self._aside.sync()
 
@@ -345,7 +343,7 @@ class _Moving:
     def _take_rest(self, thing: Thing) -> None:
         if not self._aside.holds(thing):
             with suppress(NotFoundError):
-                self._aside.take(thing)
+                self._aside.take([thing])
         folder = self._aside.open_folder(thing)
         if folder is None:
             return
