@@ -647,6 +647,28 @@ class TestChanged:
         assert ("r.zarr/i/1/2" in looked) is not is_rested
         assert content_of(Store(root)) == content
 
+    def test_replaced_under_way(self, root, rest):
+        """An array that is replaced when others are being moved already stays, and the others go back."""
+        store, content = filled(root, ROWS, cells("image", (1, 2), (2, 1)))
+        rest()
+        plan = store.plan_migration(COLUMNS)
+        last = root / plan.steps[-1].path
+
+        def replace(done, _):
+            if done == 1:
+                shutil.copytree(last, root / "copy")
+                last.rename(root / "old")
+                (root / "copy").rename(last)
+                (last / "new").write_bytes(b"")
+
+        with pytest.raises(StoreError, match=rf"'{last}' was replaced while it was being taken away; it is as it was"):
+            plan.apply(progress=replace)
+        assert (last / "new").exists()
+        shutil.rmtree(last)
+        (root / "old").rename(last)
+        assert content_of(store) == content
+        assert is_clean(root)
+
     def test_twice(self, root, snapshot):
         """A plan is applied once."""
         store, _ = filled(root, ROWS, cells("image", (1, 2), (2, 1)))

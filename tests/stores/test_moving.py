@@ -821,6 +821,59 @@ class TestReplaced:
         assert snapshot(root) == before
 
 
+@pytest.mark.parametrize("number", [1, aside.MANY + 1], ids=["one", "many"])
+class TestReplacedAfterTheCheck:
+    """What the check has told apart is what goes, and nothing that has taken its place since."""
+
+    @pytest.fixture
+    def moves(self, root, number):
+        for at in range(number):
+            (root / f"a{at}").mkdir(parents=True)
+            (root / f"a{at}/mine").write_text(str(at))
+        return {f"a{at}": f"b{at}" for at in range(number)}
+
+    def test_same(self, backend, root, moves):
+        """What is still there goes."""
+        backend.transact(migrating(moves), check=lambda: {"a0": identity(root / "a0")})
+        assert [(root / to / "mine").read_text() for to in moves.values()] == [str(at) for at in range(len(moves))]
+
+    def test_another(self, backend, root, snapshot, moves):
+        """Another folder of its name stays where it is, and so does everything else."""
+
+        def check():
+            seen = {"a0": identity(root / "a0")}
+            (root / "a0").rename(root / "old")
+            (root / "a0").mkdir()
+            return seen
+
+        before = snapshot(root)
+        with pytest.raises(NotInStoreError, match=rf"'{root}/a0' was replaced while it was being taken away"):
+            backend.transact(migrating(moves), check=check)
+        (root / "a0").rmdir()
+        (root / "old").rename(root / "a0")
+        assert snapshot(root) == before
+
+    def test_number_taken_again(self, backend, root, snapshot, moves):
+        """What is no folder is not taken for one that is gone, although a file system has given it its inode."""
+
+        def check():
+            (root / "a0").rename(root / "old")
+            (root / "a0").symlink_to("old")
+            return {"a0": identity(root / "a0")}
+
+        before = snapshot(root)
+        with pytest.raises(NotInStoreError, match=rf"'{root}/a0' was replaced while it was being taken away"):
+            backend.transact(migrating(moves), check=check)
+        (root / "a0").unlink()
+        (root / "old").rename(root / "a0")
+        assert snapshot(root) == before
+
+
+def identity(path):
+    found = path.lstat()
+    return found.st_dev, found.st_ino
+
+
 MANY_MOVES = {f"a{number}": f"b{number}" for number in range(aside.MANY + 1)}
 
 
@@ -858,11 +911,11 @@ class TestReplacedAmongMany:
         """Where a file system lists inodes that are not those that it tells of each file, each is looked at."""
         listed = []
 
-        def inodes(self):
+        def listed_otherwise(self):
             listed.append(self)
-            return dict.fromkeys(os.listdir(self._folder), 0xFFFFFFFF)
+            return dict.fromkeys(os.listdir(self._folder), (True, 0xFFFFFFFF))
 
-        monkeypatch.setattr(aside.Aside, "_inodes", inodes)
+        monkeypatch.setattr(aside.Aside, "_listed", listed_otherwise)
         backend.transact(migrating(MANY_MOVES))
         assert len(listed) == 1
         assert sorted(os.listdir(root)) == sorted(MANY_MOVES.values())

@@ -104,6 +104,11 @@ class TestLocal:
         (root / path).write_bytes(b"2")
         assert take_stamps(backend, stamps_of, time()) is None
 
+    def test_identities(self, rested):
+        """They tell which one each folder is, but not the root, which nothing takes anywhere."""
+        found = {path: (rested / path).lstat() for path in FOLDERS[1:]}
+        assert taken(rested).identities == {path: (one.st_dev, one.st_ino) for path, one in found.items()}
+
     def test_missing(self, rested):
         """Of a folder that is not there, nothing is told."""
         assert LocalBackend(os.fspath(rested)).stamp("run/other", []) == LocalBackend(os.fspath(rested)).stamp("x", [])

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from zarrange.stores.metadata import Node
-    from zarrange.stores.transactions import Intent, Transaction
+    from zarrange.stores.transactions import Check, Intent, Transaction
 
 __all__ = [
     "ARTICLES",
@@ -93,8 +93,8 @@ class Extract(NamedTuple):
 class Stamp(NamedTuple):
     """What a folder and files in it are like without being read.
 
-    `names` are those in a folder whose own times tell nothing. `times` are of each: when it was written and changed, in
-    nanoseconds, and which one it is; zeros for nothing.
+    `names` are those in a folder whose own times tell nothing. `times` are of the others, and of each file: when it was
+    written and changed, in nanoseconds, and which one it is; zeros for nothing.
     """
 
     names: tuple[str, ...]
@@ -342,14 +342,15 @@ class Backend(Protocol):
         intent: Intent,
         *,
         grace: float = 0,
-        check: Callable[[], None] = ...,
+        check: Check = ...,
         progress: Callable[[int, int], None] = ...,
     ) -> Transaction:
         """Do what an intent says, as a whole or not at all. What it removes is kept for `grace` seconds.
 
-        `check` is called when nobody else may come in between, and before anything is touched; `progress` with how much
-        is done, of how much. Raises what they raise; `BusyError`; `NotFoundError`, `AlreadyExistsError` and
-        `NotInStoreError` for what is not as it was to be; `LeftoverError` for what is out of sight, but not deleted.
+        `check` is called when nobody else may come in between, and before anything is touched; where it tells which one
+        was at a path, a disk moves no other from there. `progress` is told how much is done, of how much. Raises what
+        they raise; `BusyError`; `NotFoundError`, `AlreadyExistsError` and `NotInStoreError` for what is not as it was
+        to be; `LeftoverError` for what is out of sight, but not deleted.
         """
 
     def recover(self, name: str) -> None:

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from zarrange.stores.doctor.survey import Folder
     from zarrange.stores.metadata import Node
     from zarrange.stores.stamps import Stamps
+    from zarrange.stores.transactions import Identity
 
 __all__ = ["Asked", "Choice", "View", "check_targets", "look", "plan_migration", "short_of_room"]
 
@@ -123,18 +124,18 @@ class _State:
     stamps: Stamps | None
 
 
-def _holds(backend: Backend, asked: Asked, state: _State) -> bool:
-    """Whether the same plan would be made now; whoever makes something in a moment finds the store busy.
+def _holds(backend: Backend, asked: Asked, state: _State) -> Mapping[str, Identity] | None:
+    """Which ones are there, if the same plan would be made now; whoever makes something in a moment finds it busy.
 
     It would be, if nothing that it stands on was touched; else it is made again. Where somebody has brought the store
     to another layout, nothing may be left that the old one knows, and all of it moved.
     """
     if read_record(backend) != state.record:
-        return False
+        return None
     if state.stamps is not None and state.stamps.still_hold():
-        return True
+        return state.stamps.identities
     view, intent = _prepared(backend, asked)
-    return intent == state.intent and view.steps == state.steps
+    return {} if intent == state.intent and view.steps == state.steps else None
 
 
 def _prepared(backend: Backend, asked: Asked) -> tuple[View, Intent]:

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
     from zarrange.identifiers import Key
     from zarrange.stores.backend import Backend
-    from zarrange.stores.transactions import Intent, Transaction
+    from zarrange.stores.transactions import Check, Identity, Intent, Transaction
 
 __all__ = ["Do", "Left", "Plan", "Progress", "Sort", "Step", "transacting"]
 
-Do: TypeAlias = "Callable[[Callable[[], None], Progress, Executor | None], Transaction | None]"
+Do: TypeAlias = "Callable[[Check, Progress, Executor | None], Transaction | None]"
 """What a plan comes to: it is given what checks every step again, and what is told how much is done."""
 Sort: TypeAlias = Literal["array", "group", "container", "file", "link"]
 BATCH = 64
@@ -84,7 +84,7 @@ class Plan:
     grace: float = field(default=0, validator=_seconds)
     _backend: Backend = field(kw_only=True, repr=False, eq=False)
     _do: Do = field(kw_only=True, repr=False, eq=False)
-    _holds: Callable[[], bool] | None = field(kw_only=True, default=None, repr=False, eq=False)
+    _holds: Callable[[], Mapping[str, Identity] | None] | None = field(kw_only=True, default=None, repr=False, eq=False)
     _is_more: bool = field(kw_only=True, default=False, repr=False, eq=False)
     """Whether there is something to do beside the steps, such as to record a layout."""
 
@@ -118,15 +118,17 @@ class Plan:
         settle(self._backend)
         return self._do(partial(self._check, executor), progress or nothing, executor)
 
-    def _check(self, executor: Executor | None) -> None:
-        """Hold every step against what is there. Raises `StoreError`."""
+    def _check(self, executor: Executor | None) -> Mapping[str, Identity]:
+        """Hold every step against what is there; return which ones were seen for it. Raises `StoreError`."""
         if self._holds is not None:
-            if not self._holds():
+            seen = self._holds()
+            if seen is None:
                 raise StoreError("the store is not as it was when the plan was made; nothing was changed: plan again")
-            return
+            return seen
         changed = spread(partial(_changed, self._backend), self.steps, executor=executor, batch=BATCH)
         for path in (path for batch in changed for path in batch):
             raise StoreError(f"{path!r} is not as it was when the plan was made; nothing was changed: plan again")
+        return {}
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
@@ -145,7 +147,7 @@ def transacting(backend: Backend, intent: Intent, grace: float = 0) -> Do:
 
 
 def _transact(
-    backend: Backend, intent: Intent, grace: float, check: Callable[[], None], progress: Progress, _: Executor | None
+    backend: Backend, intent: Intent, grace: float, check: Check, progress: Progress, _: Executor | None
 ) -> Transaction:
     return backend.transact(intent, grace=grace, check=check, progress=progress)
 

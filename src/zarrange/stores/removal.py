@@ -33,7 +33,7 @@ from zarrange.stores.transactions import Intent, Move
 from zarrange.stores.upkeep import hidden
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from concurrent.futures import Executor
     from typing import Literal, TypeAlias
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from zarrange.stores.catalog import Search
     from zarrange.stores.metadata import NodeType
     from zarrange.stores.plan import Do, Progress, Sort
-    from zarrange.stores.transactions import Transaction
+    from zarrange.stores.transactions import Check, Transaction
 
     Target: TypeAlias = tuple[str, Sort, Key | None]
 
@@ -232,7 +232,7 @@ def removing(backend: Backend, intent: Intent, grace: float) -> Do:
 
 
 def _remove(
-    backend: Backend, intent: Intent, grace: float, check: Callable[[], None], progress: Progress, _: Executor | None
+    backend: Backend, intent: Intent, grace: float, check: Check, progress: Progress, _: Executor | None
 ) -> Transaction:
     groups = groups_above_all(backend, intent.rests)
     return backend.transact(evolve(intent, groups=groups), grace=grace, check=check, progress=progress)

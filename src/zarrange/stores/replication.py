@@ -20,7 +20,7 @@ from zarrange.stores.upkeep import refuse_busy, settle
 from zarrange.stores.ways import Ways
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from concurrent.futures import Executor
 
     from zarrange.language.layout import Layout
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from zarrange.stores.migration import Asked, View
     from zarrange.stores.plan import Step
     from zarrange.stores.spreading import Progress
-    from zarrange.stores.transactions import Move
+    from zarrange.stores.transactions import Check, Move
 
 __all__ = ["plan_copy"]
 
@@ -105,7 +105,7 @@ class _Copy:
     """Also what is there already."""
 
 
-def _copy(copy: _Copy, check: Callable[[], None], progress: Progress, executor: Executor | None) -> None:
+def _copy(copy: _Copy, check: Check, progress: Progress, executor: Executor | None) -> None:
     """Copy everything: first groups, for others make those that they miss."""
     settle(copy.target)
     check()

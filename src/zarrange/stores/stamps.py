@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from zarrange.stores.backend import Backend, Stamp
+    from zarrange.stores.transactions import Identity
 
 __all__ = ["Stamps", "take_stamps"]
 
@@ -31,6 +32,11 @@ class Stamps:
     def still_hold(self) -> bool:
         """Return whether nothing came into a folder or went from it since, and none of the files was written anew."""
         return all(self._backend.stamp(path, names) == stamp for path, (names, stamp) in self._folders.items())
+
+    @property
+    def identities(self) -> dict[str, Identity]:
+        """Which one each folder but the root was, by its path."""
+        return {path: stamp.times[0][2:] for path, (_, stamp) in self._folders.items() if path}
 
 
 def take_stamps(backend: Backend, folders: Mapping[str, Collection[str]], began: float) -> Stamps | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from attrs import field, frozen, validators
 
@@ -20,7 +20,15 @@ from zarrange.stores.backend import WORKING_FOLDER
 from zarrange.stores.metadata import METADATA
 from zarrange.stores.paths import above
 
-__all__ = ["Intent", "Move", "Phase", "Text", "Transaction", "is_plain", "nothing"]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = ["Check", "Identity", "Intent", "Move", "Phase", "Text", "Transaction", "is_plain", "nothing"]
+
+Identity: TypeAlias = tuple[int, int]
+"""Which one something on a disk is, under whatever name: its device and its inode."""
+Check: TypeAlias = "Callable[[], Mapping[str, Identity] | None]"
+"""Look once more, and raise where something is not as it was; of some paths it may be told which one was there."""
 
 Phase = Literal["begun", "staged", "placed", "purging"]
 """How far a transaction has come.

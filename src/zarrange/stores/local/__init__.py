@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from zarrange.stores.backend import Around, Backend, CopySort, Extract, Item, ItemSort, Receiving, Sending
-    from zarrange.stores.transactions import Intent, Transaction
+    from zarrange.stores.transactions import Check, Intent, Transaction
 
 __all__ = ["LocalBackend"]
 
@@ -313,7 +313,7 @@ class LocalBackend:
         intent: Intent,
         *,
         grace: float = 0,
-        check: Callable[[], None] = nothing,
+        check: Check = nothing,
         progress: Callable[[int, int], None] = nothing,
     ) -> Transaction:
         """Do what an intent says: by renames that a journal tells of, so that no crash leaves anything between."""

@@ -12,6 +12,7 @@ import stat
 from contextlib import suppress
 from itertools import groupby
 from operator import attrgetter
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from zarrange.errors import AlreadyExistsError, NotFoundError, NotInStoreError
@@ -23,14 +24,16 @@ from zarrange.stores.paths import above, joined
 from zarrange.stores.transactions import nothing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from zarrange.stores.local.descent import Descent
+    from zarrange.stores.transactions import Identity
 
 __all__ = ["Aside", "Thing"]
 
 NEW = ".new"
 DONE = ".done"
+NOT_SEEN: Mapping[str, Identity] = MappingProxyType({})
 MANY = 100
 """Of so many things in a folder, one listing tells sooner than looks at each which of them wait there."""
 
@@ -75,27 +78,34 @@ class Aside:
         place = self._place(thing)
         return None if place is None else self._descent.status(place)
 
-    def take(self, things: Sequence[Thing], progress: Callable[[int, int], None] = nothing) -> None:
+    def take(
+        self,
+        things: Sequence[Thing],
+        seen: Mapping[str, Identity] = NOT_SEEN,
+        progress: Callable[[int, int], None] = nothing,
+    ) -> None:
         """Take things aside, one after the other; when it fails amid them, those that were taken are aside.
 
-        Raises `NotFoundError`, and `NotInStoreError` for something else than it is to be.
+        `seen` may say which ones were at some paths before; what is at others is looked at. Raises `NotFoundError`, and
+        `NotInStoreError` for something else than it is to be.
         """
-        seen = []
+        taken = []
         for number, thing in enumerate(things, 1):
-            seen.append(self._take_from(thing.path, thing))
+            taken.append(self._take_from(thing.path, thing, seen.get(thing.path)))
             progress(number, len(things))
-        inodes = self._inodes() if len(things) > MANY else {}
-        for thing, before in zip(things, seen, strict=True):
-            if inodes.get(thing.name) != before[1]:
+        listed = self._listed() if len(things) > MANY else {}
+        for thing, before in zip(things, taken, strict=True):
+            if listed.get(thing.name) != (thing.is_folder, before[1]):
                 self._check_taken(thing.path, thing, before)
 
-    def _take_from(self, path: str, thing: Thing) -> tuple[int, int]:
-        """Rename a thing, and return which one was at the path just before: `_check_taken` tells if that is aside."""
+    def _take_from(self, path: str, thing: Thing, before: Identity | None = None) -> Identity:
+        """Rename a thing, and return which one was at the path before: `_check_taken` tells whether that is aside."""
         home = self._opened()
         where, _, own = path.rpartition("/")
         folder = self._descent.folder(where)
         shown = self._descent.shown(path)
-        before = _proper(folder, own, shown, is_folder=thing.is_folder)
+        if before is None:
+            before = _identity(_proper(folder, own, shown, is_folder=thing.is_folder))
         try:
             rename(folder, own, home, thing.name, shown)
         except OSError as error:
@@ -103,7 +113,7 @@ class Aside:
                 raise
             self._take_beside(folder, own, thing, shown)
         self._changed.add(where)
-        return _identity(before)
+        return before
 
     def _take_beside(self, folder: int, own: str, thing: Thing, shown: str) -> None:
         """Rename a thing to wait beside the place that it was taken from first."""
@@ -114,18 +124,18 @@ class Aside:
         finally:
             os.close(beside)
 
-    def _check_taken(self, path: str, thing: Thing, before: tuple[int, int]) -> None:
+    def _check_taken(self, path: str, thing: Thing, before: Identity) -> None:
         """Refuse what took a thing's place at a path after that was seen, and is aside in its stead."""
         after = status(self._opened(), thing.name) or self.status_of(thing)
-        if after is None or _identity(after) != before:
+        if after is None or _identity(after) != before or stat.S_ISDIR(after.st_mode) != thing.is_folder:
             shown = self._descent.shown(path)
             raise NotInStoreError(f"{shown!r} was replaced while it was being taken away; it is as it was")
 
-    def _inodes(self) -> dict[str, int]:
-        """The inodes of all that is in the folder aside, as it lists them: some file systems tell others of each."""
+    def _listed(self) -> dict[str, tuple[bool, int]]:
+        """What is in the folder aside: whether it is a folder, and the inode, which may not be the one told of each."""
         try:
             with os.scandir(self._opened()) as entries:
-                return {entry.name: entry.inode() for entry in entries}
+                return {entry.name: (entry.is_dir(follow_symlinks=False), entry.inode()) for entry in entries}
         except OSError as error:
             tell(error, self._descent.shown(self._home))
             raise
@@ -399,8 +409,7 @@ def _is_same(one: os.stat_result, other: os.stat_result | None) -> bool:
     return other is not None and _identity(one) == _identity(other)
 
 
-def _identity(found: os.stat_result) -> tuple[int, int]:
-    """Which one something is, under whatever name: its device and its inode."""
+def _identity(found: os.stat_result) -> Identity:
     return found.st_dev, found.st_ino
 
 

@@ -36,11 +36,11 @@ from zarrange.stores.local.writing import sweep, write_file
 from zarrange.stores.metadata import METADATA
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from zarrange.stores.backend import Backend
     from zarrange.stores.local.journal import Journal
-    from zarrange.stores.transactions import Intent, Transaction
+    from zarrange.stores.transactions import Check, Identity, Intent, Transaction
 
 __all__ = ["purge", "recover", "tidy", "transact", "transactions", "undo"]
 
@@ -92,7 +92,7 @@ def transact(
     intent: Intent,
     *,
     grace: float,
-    check: Callable[[], None],
+    check: Check,
     progress: Callable[[int, int], None],
 ) -> Transaction:
     """Do what an intent says. `check` is called when nobody else may come in between, and before anything is touched.
@@ -171,16 +171,16 @@ class _Moving:
 
     # --- what is done ------------------------------------------------------------------------------------------------
 
-    def perform(self, check: Callable[[], None], progress: Callable[[int, int], None]) -> None:
+    def perform(self, check: Check, progress: Callable[[int, int], None]) -> None:
         """Do all of it. What fails leaves everything as it was, or is recovered from the journal."""
         try:
-            check()
+            seen = check() or {}
             self._aside.open()
         except BaseException:
             self._end()
             raise
         try:
-            self._stage(progress)
+            self._stage(seen, progress)
             if self._intent.is_exclusive:
                 self.journal.mark("staged")
             self._arrive()
@@ -283,9 +283,9 @@ class _Moving:
 
     # --- aside, and back ---------------------------------------------------------------------------------------------
 
-    def _stage(self, progress: Callable[[int, int], None]) -> None:
+    def _stage(self, seen: Mapping[str, Identity], progress: Callable[[int, int], None]) -> None:
         self._strip()
-        self._aside.take([thing for thing, _ in self._moves], progress)
+        self._aside.take([thing for thing, _ in self._moves], seen, progress)
         self._strip()  # who has looked just before may have listed it again
         self._aside.sync()
 

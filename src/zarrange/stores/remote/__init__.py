@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from zarrange.stores.backend import Around, Backend, CopySort, Extract, Item, ItemSort, Receiving, Sending, Stamp
-    from zarrange.stores.transactions import Intent, Transaction
+    from zarrange.stores.transactions import Check, Intent, Transaction
 
 __all__ = ["RemoteBackend"]
 
@@ -295,7 +295,7 @@ class RemoteBackend:
         intent: Intent,
         *,
         grace: float = 0,
-        check: Callable[[], None] = nothing,
+        check: Check = nothing,
         progress: Callable[[int, int], None] = nothing,
     ) -> Transaction:
         """Do what an intent says, as a whole or not at all."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from zarrange.stores.backend import Backend
     from zarrange.stores.remote.leases import Lease
     from zarrange.stores.remote.objects import Objects
-    from zarrange.stores.transactions import Intent, Transaction
+    from zarrange.stores.transactions import Check, Intent, Transaction
 
     Progress = Callable[[int, int], None]
 
@@ -49,7 +49,7 @@ def transact(  # noqa: PLR0913 - what is to be done, where, and whom to ask
     intent: Intent,
     *,
     grace: float,
-    check: Callable[[], None],
+    check: Check,
     progress: Progress,
 ) -> Transaction:
     """Do what an intent says. `check` is called when nobody else may come in between, and before anything is touched.
@@ -149,7 +149,7 @@ def _seized(backend: Backend, objects: Objects, name: str, progress: Progress = 
 # --- forward and back ------------------------------------------------------------------------------------------------
 
 
-def _prepare_or_withdraw(steps: Steps, check: Callable[[], None]) -> None:
+def _prepare_or_withdraw(steps: Steps, check: Check) -> None:
     try:
         check()
         _prepare(steps)
