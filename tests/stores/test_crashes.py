@@ -563,7 +563,7 @@ def without_marks():
 def without_stage():
     """Move things to their targets at once."""
 
-    def stage(self, progress):
+    def stage(self, *_):
         for thing, target in self._moves:
             place = self._descent.shown(target or f".zarrange/stage/{self.journal.name}/{thing.name}")
             os.makedirs(os.path.dirname(place), exist_ok=True)
