@@ -853,6 +853,28 @@ class TestReplacedAfterTheCheck:
         (root / "old").rename(root / "a0")
         assert snapshot(root) == before
 
+    def test_on_another_device(self, backend, root, snapshot, moves):
+        """Inodes tell folders of one file system apart only."""
+        before = snapshot(root)
+        device, inode = identity(root / "a0")
+        with pytest.raises(NotInStoreError, match=rf"'{root}/a0' was replaced while it was being taken away"):
+            backend.transact(migrating(moves), check=lambda: {"a0": (device + 1, inode)})
+        assert snapshot(root) == before
+
+    def test_gone(self, backend, root, snapshot, moves):
+        """What is not there any more is told with its whole path, and everything else goes back."""
+
+        def check():
+            seen = {"a0": identity(root / "a0")}
+            (root / "a0").rename(root / "old")
+            return seen
+
+        before = snapshot(root)
+        with pytest.raises(NotFoundError, match=rf"nothing is there: '{root}/a0'"):
+            backend.transact(migrating(moves), check=check)
+        (root / "old").rename(root / "a0")
+        assert snapshot(root) == before
+
     def test_number_taken_again(self, backend, root, snapshot, moves):
         """What is no folder is not taken for one that is gone, although a file system has given it its inode."""
 
@@ -913,7 +935,8 @@ class TestReplacedAmongMany:
 
         def listed_otherwise(self):
             listed.append(self)
-            return dict.fromkeys(os.listdir(self._folder), (True, 0xFFFFFFFF))
+            device = os.fstat(self._folder).st_dev
+            return dict.fromkeys(os.listdir(self._folder), (True, (device, 0xFFFFFFFF)))
 
         monkeypatch.setattr(aside.Aside, "_listed", listed_otherwise)
         backend.transact(migrating(MANY_MOVES))

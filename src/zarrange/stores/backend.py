@@ -348,7 +348,7 @@ class Backend(Protocol):
         """Do what an intent says, as a whole or not at all. What it removes is kept for `grace` seconds.
 
         `check` is called when nobody else may come in between, and before anything is touched; where it tells which one
-        was at a path, a disk moves no other from there. `progress` is told how much is done, of how much. Raises what
+        a folder was, a disk leaves any other there. `progress` is told how much is done, of how much. Raises what
         they raise; `BusyError`; `NotFoundError`, `AlreadyExistsError` and `NotInStoreError` for what is not as it was
         to be; `LeftoverError` for what is out of sight, but not deleted.
         """

@@ -108,10 +108,10 @@ def plan_migration(backend: Backend, asked: Asked) -> Plan:
     view, intent = _prepared(backend, asked)
     state = _State(record, view.steps, intent, view.stamps(began))
     do = transacting(backend, intent)
-    holds = partial(_holds, backend, asked, state)
+    recheck = partial(_recheck, backend, asked, state)
     steps = tuple(view.steps)
     is_more = backend.is_there() and not is_recorded(backend, asked.new)
-    return Plan("migrate", backend.root, steps, view.all_left, backend=backend, do=do, holds=holds, is_more=is_more)
+    return Plan("migrate", backend.root, steps, view.all_left, backend=backend, do=do, recheck=recheck, is_more=is_more)
 
 
 @frozen
@@ -124,18 +124,21 @@ class _State:
     stamps: Stamps | None
 
 
-def _holds(backend: Backend, asked: Asked, state: _State) -> Mapping[str, Identity] | None:
-    """Which ones are there, if the same plan would be made now; whoever makes something in a moment finds it busy.
+def _recheck(backend: Backend, asked: Asked, state: _State) -> Mapping[str, Identity] | None:
+    """Raise `StoreError` unless the same plan would be made now; whoever makes something in a moment is refused.
 
-    It would be, if nothing that it stands on was touched; else it is made again. Where somebody has brought the store
-    to another layout, nothing may be left that the old one knows, and all of it moved.
+    It would be, if nothing that it stands on was touched: then it is told which ones its folders are. Else it is made
+    again. Where somebody has brought the store to another layout, nothing may be left that the old one knows, and all
+    of it moved.
     """
-    if read_record(backend) != state.record:
-        return None
-    if state.stamps is not None and state.stamps.still_hold():
+    is_same_record = read_record(backend) == state.record
+    if is_same_record and state.stamps is not None and state.stamps.still_hold():
         return state.stamps.identities
-    view, intent = _prepared(backend, asked)
-    return {} if intent == state.intent and view.steps == state.steps else None
+    if is_same_record:
+        view, intent = _prepared(backend, asked)
+        if intent == state.intent and view.steps == state.steps:
+            return None
+    raise StoreError("the store is not as it was when the plan was made; nothing was changed: plan again")
 
 
 def _prepared(backend: Backend, asked: Asked) -> tuple[View, Intent]:

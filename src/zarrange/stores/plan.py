@@ -84,7 +84,8 @@ class Plan:
     grace: float = field(default=0, validator=_seconds)
     _backend: Backend = field(kw_only=True, repr=False, eq=False)
     _do: Do = field(kw_only=True, repr=False, eq=False)
-    _holds: Callable[[], Mapping[str, Identity] | None] | None = field(kw_only=True, default=None, repr=False, eq=False)
+    _recheck: Check | None = field(kw_only=True, default=None, repr=False, eq=False)
+    """What is looked at once more in place of the steps, one by one."""
     _is_more: bool = field(kw_only=True, default=False, repr=False, eq=False)
     """Whether there is something to do beside the steps, such as to record a layout."""
 
@@ -118,17 +119,14 @@ class Plan:
         settle(self._backend)
         return self._do(partial(self._check, executor), progress or nothing, executor)
 
-    def _check(self, executor: Executor | None) -> Mapping[str, Identity]:
-        """Hold every step against what is there; return which ones were seen for it. Raises `StoreError`."""
-        if self._holds is not None:
-            seen = self._holds()
-            if seen is None:
-                raise StoreError("the store is not as it was when the plan was made; nothing was changed: plan again")
-            return seen
+    def _check(self, executor: Executor | None) -> Mapping[str, Identity] | None:
+        """Hold every step against what is there; return what is told of which ones they are. Raises `StoreError`."""
+        if self._recheck is not None:
+            return self._recheck()
         changed = spread(partial(_changed, self._backend), self.steps, executor=executor, batch=BATCH)
         for path in (path for batch in changed for path in batch):
             raise StoreError(f"{path!r} is not as it was when the plan was made; nothing was changed: plan again")
-        return {}
+        return None
 
     def __str__(self) -> str:
         return "\n".join(self.lines())

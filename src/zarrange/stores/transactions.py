@@ -28,7 +28,7 @@ __all__ = ["Check", "Identity", "Intent", "Move", "Phase", "Text", "Transaction"
 Identity: TypeAlias = tuple[int, int]
 """Which one something on a disk is, under whatever name: its device and its inode."""
 Check: TypeAlias = "Callable[[], Mapping[str, Identity] | None]"
-"""Look once more, and raise where something is not as it was; of some paths it may be told which one was there."""
+"""Look once more, and raise where something is not as it was. Of some folders it may return which one was there."""
 
 Phase = Literal["begun", "staged", "placed", "purging"]
 """How far a transaction has come.

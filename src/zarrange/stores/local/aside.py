@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import groupby
 from operator import attrgetter
 from types import MappingProxyType
@@ -24,7 +24,7 @@ from zarrange.stores.paths import above, joined
 from zarrange.stores.transactions import nothing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from zarrange.stores.local.descent import Descent
     from zarrange.stores.transactions import Identity
@@ -35,7 +35,7 @@ NEW = ".new"
 DONE = ".done"
 NOT_SEEN: Mapping[str, Identity] = MappingProxyType({})
 MANY = 100
-"""Of so many things in a folder, one listing tells sooner than looks at each which of them wait there."""
+"""Of so many things in a folder, one listing tells sooner than looks at each which of them are there."""
 
 
 class Thing(NamedTuple):
@@ -84,18 +84,18 @@ class Aside:
         seen: Mapping[str, Identity] = NOT_SEEN,
         progress: Callable[[int, int], None] = nothing,
     ) -> None:
-        """Take things aside, one after the other; when it fails amid them, those that were taken are aside.
+        """Take things aside, one after the other; when it fails, whatever was taken is aside, and has to be put back.
 
-        `seen` may say which ones were at some paths before; what is at others is looked at. Raises `NotFoundError`, and
-        `NotInStoreError` for something else than it is to be.
+        `seen` may say which ones some folders were; what is at other paths is looked at first. Raises `NotFoundError`,
+        and `NotInStoreError` for something else than it is to be.
         """
-        taken = []
+        expected = []
         for number, thing in enumerate(things, 1):
-            taken.append(self._take_from(thing.path, thing, seen.get(thing.path)))
+            expected.append(self._take_from(thing.path, thing, seen.get(thing.path)))
             progress(number, len(things))
         listed = self._listed() if len(things) > MANY else {}
-        for thing, before in zip(things, taken, strict=True):
-            if listed.get(thing.name) != (thing.is_folder, before[1]):
+        for thing, before in zip(things, expected, strict=True):
+            if listed.get(thing.name) != (thing.is_folder, before):
                 self._check_taken(thing.path, thing, before)
 
     def _take_from(self, path: str, thing: Thing, before: Identity | None = None) -> Identity:
@@ -108,6 +108,8 @@ class Aside:
             before = _identity(_proper(folder, own, shown, is_folder=thing.is_folder))
         try:
             rename(folder, own, home, thing.name, shown)
+        except NotFoundError:
+            raise NotFoundError(errno.ENOENT, "nothing is there", shown) from None
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
@@ -126,16 +128,24 @@ class Aside:
 
     def _check_taken(self, path: str, thing: Thing, before: Identity) -> None:
         """Refuse what took a thing's place at a path after that was seen, and is aside in its stead."""
-        after = status(self._opened(), thing.name) or self.status_of(thing)
+        with self._telling():
+            after = status(self._opened(), thing.name) or self.status_of(thing)
         if after is None or _identity(after) != before or stat.S_ISDIR(after.st_mode) != thing.is_folder:
             shown = self._descent.shown(path)
             raise NotInStoreError(f"{shown!r} was replaced while it was being taken away; it is as it was")
 
-    def _listed(self) -> dict[str, tuple[bool, int]]:
-        """What is in the folder aside: whether it is a folder, and the inode, which may not be the one told of each."""
+    def _listed(self) -> dict[str, tuple[bool, Identity]]:
+        """What is in the folder aside: whether it is a folder, and which one, if inodes are listed as they are told."""
+        home = self._opened()
+        with self._telling(), os.scandir(home) as entries:
+            device = os.fstat(home).st_dev
+            return {entry.name: (entry.is_dir(follow_symlinks=False), (device, entry.inode())) for entry in entries}
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Say in an error that it is about the folder aside."""
         try:
-            with os.scandir(self._opened()) as entries:
-                return {entry.name: (entry.is_dir(follow_symlinks=False), entry.inode()) for entry in entries}
+            yield
         except OSError as error:
             tell(error, self._descent.shown(self._home))
             raise
