@@ -687,6 +687,27 @@ class TestReading:
         with pytest.raises(StoreError, match="was removed, moved or written anew"), store.reading(where):
             move_there_and_back(root)
 
+    def test_migration_taken_back(self, root, snapshot):
+        """An array that was away for a moment is noticed, although the store is as it was: it read as zeros then."""
+        store = Store.init(root, "training")
+        where = store.identifier("validation_raw", run="r")
+        store.create(where, data=np.ones(4))
+        before, seen = snapshot(root), []
+
+        def interrupt(number, all_):
+            if number == all_:
+                seen.append(array[...].tolist())
+                raise KeyboardInterrupt
+
+        def migrate():
+            with pytest.raises(KeyboardInterrupt):
+                store.plan_migration("hive").apply(progress=interrupt)
+
+        with pytest.raises(StoreError, match="was removed, moved or written anew"), store.reading(where) as array:
+            migrate()
+        assert seen == [[0.0] * 4]
+        assert snapshot(root) == before
+
     def test_its_own_error(self, store):
         """What the body raises goes up as it is."""
         identifier = create(store, "image")

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from zarrange.language.kinds import Kind
-    from zarrange.stores.backend import Backend, Found
+    from zarrange.stores.backend import Backend, Found, Stamp
     from zarrange.stores.entries import Entry
     from zarrange.stores.places import Artifact
 
@@ -199,15 +199,18 @@ class Store(Finder, Operations):
 
         zarr itself reads chunks that are gone as zeros. Here it is a `StoreError` that the array was deleted, replaced
         or moved meanwhile, or its metadata written anew: what was read is not to be relied on. What was removed with a
-        grace can be read until it is purged. Raises what `open` raises.
+        grace can be read until it is purged. On a disk, changed permissions of its folder count as a move. Raises what
+        `open` raises.
         """
         identifier, kind = self._resolve(artifact)
         if not isinstance(identifier, ArrayIdentifier):
             raise TypeError(f"only arrays are read this way, not a {kind.sort}")
         path = self._relative(identifier).path
+        stamp = self._backend.stamp(path, ())
         record, versions = self._backend.versions_of([RECORD]), self._backend.versions(path)
         yield self.open(identifier)
-        if self._backend.versions_of([RECORD]) != record or not self._is_still_there(path, versions):
+        is_same_record = self._backend.versions_of([RECORD]) == record
+        if not is_same_record or not self._is_still_there(path, versions) or self._was_away(path, stamp):
             what = "was removed, moved or written anew while it was read"
             raise StoreError(f"{identifier.path!r} {what}: what was gone by then was read as zeros")
 
@@ -215,6 +218,17 @@ class Store(Finder, Operations):
         """Whether an array is as it was, or put aside as a whole; or put back in just this moment."""
         backend = self._backend
         return backend.versions(path) == versions or backend.kept(path, versions) or backend.versions(path) == versions
+
+    def _was_away(self, path: str, before: Stamp | None) -> bool:
+        """Whether an array's folder was renamed and is back, as after a migration that was interrupted.
+
+        That changes when the folder was changed, but not when it was written: nothing has come into it or gone.
+        """
+        after = self._backend.stamp(path, ())
+        if before is None or after is None or not (before.times and after.times):
+            return False
+        (written, changed, *which), (written_now, changed_now, *which_now) = before.times[0], after.times[0]
+        return (written, which) == (written_now, which_now) and changed != changed_now
 
     def open(self, artifact: Artifact, mode: Literal["r", "r+"] = "r") -> Any:
         """Open an artifact that exists: an array or a group of zarr, or a binary file.
