@@ -837,7 +837,21 @@ class TestReplacedAfterTheCheck:
         backend.transact(migrating(moves), check=lambda: {"a0": identity(root / "a0")})
         assert [(root / to / "mine").read_text() for to in moves.values()] == [str(at) for at in range(len(moves))]
 
-    def test_another(self, backend, root, snapshot, moves):
+    @pytest.fixture
+    def refused(self, backend, root, snapshot, moves):
+        """Demand that a migration is refused, and that all is as it was when `restore` has brought back the old one."""
+        before = snapshot(root)
+
+        def refuse(check, restore, error=NotInStoreError, message="'{}' was replaced while it was being taken away"):
+            with pytest.raises(error, match=message.format(root / "a0")):
+                backend.transact(migrating(moves), check=check)
+            restore()
+            (root / "old").rename(root / "a0")
+            assert snapshot(root) == before
+
+        return refuse
+
+    def test_another(self, root, refused):
         """Another folder of its name stays where it is, and so does everything else."""
 
         def check():
@@ -846,12 +860,7 @@ class TestReplacedAfterTheCheck:
             (root / "a0").mkdir()
             return seen
 
-        before = snapshot(root)
-        with pytest.raises(NotInStoreError, match=rf"'{root}/a0' was replaced while it was being taken away"):
-            backend.transact(migrating(moves), check=check)
-        (root / "a0").rmdir()
-        (root / "old").rename(root / "a0")
-        assert snapshot(root) == before
+        refused(check, (root / "a0").rmdir)
 
     def test_on_another_device(self, backend, root, snapshot, moves):
         """Inodes tell folders of one file system apart only."""
@@ -861,7 +870,7 @@ class TestReplacedAfterTheCheck:
             backend.transact(migrating(moves), check=lambda: {"a0": (device + 1, inode)})
         assert snapshot(root) == before
 
-    def test_gone(self, backend, root, snapshot, moves):
+    def test_gone(self, root, refused):
         """What is not there any more is told with its whole path, and everything else goes back."""
 
         def check():
@@ -869,13 +878,9 @@ class TestReplacedAfterTheCheck:
             (root / "a0").rename(root / "old")
             return seen
 
-        before = snapshot(root)
-        with pytest.raises(NotFoundError, match=rf"nothing is there: '{root}/a0'"):
-            backend.transact(migrating(moves), check=check)
-        (root / "old").rename(root / "a0")
-        assert snapshot(root) == before
+        refused(check, lambda: None, NotFoundError, "nothing is there: '{}'")
 
-    def test_number_taken_again(self, backend, root, snapshot, moves):
+    def test_number_taken_again(self, root, refused):
         """What is no folder is not taken for one that is gone, although a file system has given it its inode."""
 
         def check():
@@ -883,12 +888,7 @@ class TestReplacedAfterTheCheck:
             (root / "a0").symlink_to("old")
             return {"a0": identity(root / "a0")}
 
-        before = snapshot(root)
-        with pytest.raises(NotInStoreError, match=rf"'{root}/a0' was replaced while it was being taken away"):
-            backend.transact(migrating(moves), check=check)
-        (root / "a0").unlink()
-        (root / "old").rename(root / "a0")
-        assert snapshot(root) == before
+        refused(check, (root / "a0").unlink)
 
 
 def identity(path):

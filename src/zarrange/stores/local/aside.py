@@ -12,7 +12,6 @@ import stat
 from contextlib import contextmanager, suppress
 from itertools import groupby
 from operator import attrgetter
-from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from zarrange.errors import AlreadyExistsError, NotFoundError, NotInStoreError
@@ -33,7 +32,6 @@ __all__ = ["Aside", "Thing"]
 
 NEW = ".new"
 DONE = ".done"
-NOT_SEEN: Mapping[str, Identity] = MappingProxyType({})
 MANY = 100
 """Of so many things in a folder, one listing tells sooner than looks at each which of them are there."""
 
@@ -81,7 +79,7 @@ class Aside:
     def take(
         self,
         things: Sequence[Thing],
-        seen: Mapping[str, Identity] = NOT_SEEN,
+        seen: Mapping[str, Identity],
         progress: Callable[[int, int], None] = nothing,
     ) -> None:
         """Take things aside, one after the other; when it fails, whatever was taken is aside, and has to be put back.

@@ -343,7 +343,7 @@ class _Moving:
     def _take_rest(self, thing: Thing) -> None:
         if not self._aside.holds(thing):
             with suppress(NotFoundError):
-                self._aside.take([thing])
+                self._aside.take([thing], {})
         folder = self._aside.open_folder(thing)
         if folder is None:
             return
